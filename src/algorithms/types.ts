@@ -1,0 +1,121 @@
+/**
+ * What algorithms see: rows of float64 arrays over the actions of a response. A row is an episode; an action is whatever
+ * has a log-prob. Nothing here knows tokens, models or tensors, so every function can be checked by hand.
+ */
+
+/** One episode of a batch, as rewards, advantages and objectives see it. Arrays run over its `length` actions. */
+export interface Row {
+  length: number;
+  /** Index of the group in the batch; rows of one group are contiguous and in sample order. */
+  group: number;
+  /** 1 where the action is trained. */
+  mask: Uint8Array;
+  /** Total reward of the episode after reward transforms; NaN when no component applied. */
+  reward: number;
+  /** Reward components by name (before weights); `null` = not applicable. Per-step, span or token units are arrays. */
+  components: Record<string, { unit: "episode" | "step" | "span" | "token"; values: Float64Array } | null>;
+  role: "train" | "baseline" | "probe";
+  /** Multiplies the row's loss. 1 unless a recipe says otherwise. */
+  weight: number;
+  /** Whether the row ended by itself (an end token or a stop string) rather than by a limit. */
+  terminated: boolean;
+  spans: Record<string, Int32Array>;
+  steps: { start: number; end: number; reward?: number; anchor?: string; valid?: boolean; meta: Record<string, unknown> }[];
+  trajectory: number;
+  /** The data row of the task. */
+  record: Record<string, unknown>;
+  /** Token ids of the actions. */
+  tokens: Int32Array;
+  text: string;
+  /** Log-prob under the policy that sampled the row, as stored at sampling; NaN on forced actions. */
+  rollout?: Float64Array;
+  /** Log-prob under the policy at the start of the optimisation phase. */
+  old?: Float64Array;
+  /** Log-prob under the reference model. Present only if some part needs it. */
+  reference?: Float64Array;
+  /** Log-prob under the teacher model. Present only if some part needs it. */
+  teacher?: Float64Array;
+  /** Entropy in nats under the sampling policy. */
+  entropy?: Float64Array;
+  /** Value head's output at the start of the optimisation phase, and the returns it is fitted to. */
+  value?: Float64Array;
+  returns?: Float64Array;
+  /** Last hidden states (length x C) of a model slot, row-major. */
+  hidden?: Float64Array;
+  advantage?: Float64Array;
+}
+
+/** What the current policy says of a row in a forward pass. */
+export interface Current {
+  logp: Float64Array;
+  entropy?: Float64Array;
+  value?: Float64Array;
+}
+
+/** Gradients of the loss with respect to what the current policy said. */
+export interface RowGradient {
+  dlogp: Float64Array;
+  dentropy?: Float64Array;
+  dvalue?: Float64Array;
+}
+
+/** Named sums that the trainer adds over trees and divides at the end: metric = sum / count. */
+export type MetricSums = Record<string, { sum: number; count: number }>;
+
+/** What the trainer must annotate before an objective can run. */
+export interface Needs {
+  /** `sampled` numbers serve as `old` while they are exact; otherwise a no-grad pass computes it. */
+  old?: boolean;
+  reference?: boolean;
+  teacher?: boolean;
+  /** Entropy of the current policy in the training forward. */
+  entropy?: boolean;
+  value?: boolean;
+  hidden?: boolean;
+}
+
+/**
+ * An objective: pure float64 functions. `prepare` sees the whole minibatch before any backward and fixes every normaliser
+ * and group statistic; `rows` then evaluates any subset of rows, so that the cut into micro-batches never matters.
+ */
+export interface Objective<State = unknown> {
+  readonly needs: Needs;
+  /** When true, `prepare` is given the current log-probs of the whole minibatch from a no-grad pass. */
+  readonly prepass: boolean;
+  prepare(rows: readonly Row[], current: readonly Current[] | null): State;
+  /**
+   * Loss and gradients of the rows `indices` (into the minibatch given to `prepare`).
+   * @param current one entry per index
+   * @returns the share of the minibatch loss of these rows; shares add up to the loss
+   */
+  rows(
+    indices: readonly number[],
+    current: readonly Current[],
+    state: State,
+  ): { loss: number; gradients: RowGradient[]; metrics: MetricSums };
+}
+
+/** Advantages of a whole batch: one array per row over its actions. */
+export interface AdvantageEstimator {
+  readonly needs: Needs;
+  estimate(rows: readonly Row[]): Float64Array[];
+}
+
+/** A step after the estimator: weights, bonuses, whitening. Receives and returns one array per row. */
+export interface AdvantageTransform {
+  readonly needs: Needs;
+  apply(rows: readonly Row[], advantages: Float64Array[]): Float64Array[];
+}
+
+/** A transform of rewards before advantages (overlong punishment, length shaping, unlikeliness, ...): edits `row.reward`. */
+export interface RewardShaper {
+  readonly needs: Needs;
+  shape(rows: Row[]): void;
+}
+
+/** State a method keeps between steps. Declared here, it is in the checkpoint and survives resume byte for byte. */
+export interface StatefulComponent {
+  readonly stateName: string;
+  saveState(): unknown;
+  loadState(state: unknown): void;
+}
