@@ -20,7 +20,14 @@ export interface Row {
   /** Whether the row ended by itself (an end token or a stop string) rather than by a limit. */
   terminated: boolean;
   spans: Record<string, Int32Array>;
-  steps: { start: number; end: number; reward?: number; anchor?: string; valid?: boolean; meta: Record<string, unknown> }[];
+  steps: {
+    start: number;
+    end: number;
+    reward?: number;
+    anchor?: string;
+    valid?: boolean;
+    meta: Record<string, unknown>;
+  }[];
   trajectory: number;
   /** The data row of the task. */
   record: Record<string, unknown>;

@@ -1,0 +1,7 @@
+#include "binding/args.h"
+
+namespace grpo {
+
+void register_pointwise(Napi::Env, Napi::Object) {}
+
+}  // namespace grpo

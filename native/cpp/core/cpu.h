@@ -1,0 +1,14 @@
+#pragma once
+
+namespace grpo {
+
+// Instruction-set paths of the CPU kernels, slowest first on each architecture.
+enum class Isa { scalar, avx2, avx512, avx512bf16, neon };
+
+// The best path of this machine, or the one GRPO_ISA names. A name that is unknown, not compiled in, or not supported by
+// the machine gives an error text in *error (static storage) and Isa::scalar.
+Isa detect_isa(const char** error);
+
+const char* isa_name(Isa isa);
+
+}  // namespace grpo

@@ -1,0 +1,7 @@
+#include "kernels/segment_ratio.h"
+
+namespace grpo {
+
+SegmentRatioKernels segment_ratio_kernels(Isa) { return {}; }
+
+}  // namespace grpo

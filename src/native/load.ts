@@ -1,0 +1,46 @@
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { ExitCode, GrpoError } from "../errors.js";
+import type { LinearAddon } from "./linear.js";
+import type { LinearLogprobAddon } from "./linear-logprob.js";
+import type { OptimizerAddon } from "./optimizer.js";
+import type { PointwiseAddon } from "./pointwise.js";
+import type { SegmentRatioAddon } from "./segment-ratio.js";
+import type { TensorAddon } from "./tensor.js";
+import type { TreeAttentionAddon } from "./tree-attention.js";
+
+/** Everything the native addon exports, one interface per file of native/cpp/binding. */
+export interface Addon
+  extends TensorAddon,
+    LinearAddon,
+    LinearLogprobAddon,
+    OptimizerAddon,
+    PointwiseAddon,
+    SegmentRatioAddon,
+    TreeAttentionAddon {}
+
+let loaded: Addon | undefined;
+
+/**
+ * The native addon, loaded on first use.
+ *
+ * @throws GrpoError GRPO_ADDON_MISSING (exit code 5) when it was not built or does not load
+ */
+export function loadAddon(): Addon {
+  if (loaded === undefined) {
+    const path = fileURLToPath(new URL("../../../build/Release/grpo_native.node", import.meta.url));
+    try {
+      const addon = createRequire(import.meta.url)(path) as Addon;
+      const threads = process.env.GRPO_THREADS;
+      if (threads !== undefined) addon.setThreads(Number(threads));
+      loaded = addon;
+    } catch (cause) {
+      throw new GrpoError("GRPO_ADDON_MISSING", `cannot load the native addon ${path}: ${(cause as Error).message}`, {
+        exitCode: ExitCode.native,
+        fix: "run `npm run build:native` (needs cmake >= 3.22 and a C++17 compiler)",
+        cause,
+      });
+    }
+  }
+  return loaded;
+}

@@ -1,0 +1,15 @@
+type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array | Uint16Array | Uint32Array;
+
+/** native/cpp/binding/tensor.cpp and addon.cpp */
+export interface TensorAddon {
+  setThreads(threads: number): void;
+  engineInfo(): { isa: string; threads: number };
+  tensorCreate(dtype: number, numel: number, zero: boolean): number;
+  tensorDispose(handle: number): boolean;
+  tensorWrite(handle: number, offset: number, array: TypedArray): void;
+  tensorRead(handle: number, offset: number, array: TypedArray): void;
+  tensorZero(handle: number): void;
+  memoryStats(): { liveTensors: number; liveBytes: number; peakBytes: number; cachedBytes: number };
+  resetPeak(): void;
+  trimMemory(): void;
+}
