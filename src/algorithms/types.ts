@@ -12,6 +12,8 @@ export interface Row {
   mask: Uint8Array;
   /** Total reward of the episode after reward transforms; NaN when no component applied. */
   reward: number;
+  /** Rewards of single actions that add to `reward` (a KL penalty, dense rewards); absent = all zero. */
+  actionRewards?: Float64Array;
   /** Reward components by name (before weights); `null` = not applicable. Per-step, span or token units are arrays. */
   components: Record<string, { unit: "episode" | "step" | "span" | "token"; values: Float64Array } | null>;
   role: "train" | "baseline" | "probe";
@@ -66,19 +68,50 @@ export interface RowGradient {
   dvalue?: Float64Array;
 }
 
-/** Named sums that the trainer adds over trees and divides at the end: metric = sum / count. */
-export type MetricSums = Record<string, { sum: number; count: number }>;
+/** A metric as it is gathered: a mean over what was counted, or an extreme. */
+export type Metric = { sum: number; count: number } | { min: number } | { max: number };
 
-/** What the trainer must annotate before an objective can run. */
+/**
+ * What the rows of a minibatch add up to. One tally runs through all micro-batches, row by row in order, so that the sums
+ * are the same chain whatever the cut.
+ */
+export interface Tally {
+  loss: number;
+  metrics: Record<string, Metric>;
+}
+
+/** What the trainer must annotate before a part can run. */
 export interface Needs {
   /** `sampled` numbers serve as `old` while they are exact; otherwise a no-grad pass computes it. */
   old?: boolean;
+  /** Log-probs under the sampling policy as stored at sampling. */
+  rollout?: boolean;
   reference?: boolean;
   teacher?: boolean;
+  /** Entropy of the sampling policy on every action, in `row.entropy`. */
+  sampledEntropy?: boolean;
   /** Entropy of the current policy in the training forward. */
   entropy?: boolean;
   value?: boolean;
   hidden?: boolean;
+}
+
+/** Union of what several parts need. */
+export function mergeNeeds(parts: readonly { readonly needs: Needs }[]): Needs {
+  return Object.assign({}, ...parts.map((part) => part.needs));
+}
+
+/**
+ * Counts behind the normalisers. `prepare` takes them from the rows it is given; a trainer that holds only a share of the
+ * minibatch (several processes) passes the counts of the whole.
+ */
+export interface Counts {
+  /** Rows that are trained. */
+  rows: number;
+  /** Rows with at least one trained action. */
+  filledRows: number;
+  /** Trained actions. */
+  actions: number;
 }
 
 /**
@@ -89,32 +122,30 @@ export interface Objective<State = unknown> {
   readonly needs: Needs;
   /** When true, `prepare` is given the current log-probs of the whole minibatch from a no-grad pass. */
   readonly prepass: boolean;
-  prepare(rows: readonly Row[], current: readonly Current[] | null): State;
+  /** Parts that keep state between steps. */
+  readonly stateful: readonly StatefulComponent[];
+  prepare(rows: readonly Row[], current: readonly Current[] | null, counts?: Partial<Counts>): State;
   /**
-   * Loss and gradients of the rows `indices` (into the minibatch given to `prepare`).
+   * Gradients of the rows `indices` (into the minibatch given to `prepare`); their loss and metrics are added to `tally`.
    * @param current one entry per index
-   * @returns the share of the minibatch loss of these rows; shares add up to the loss
+   * @returns one entry per index
    */
-  rows(
-    indices: readonly number[],
-    current: readonly Current[],
-    state: State,
-  ): { loss: number; gradients: RowGradient[]; metrics: MetricSums };
+  rows(indices: readonly number[], current: readonly Current[], state: State, tally: Tally): RowGradient[];
 }
 
-/** Advantages of a whole batch: one array per row over its actions. */
+/** Advantages of a whole batch: one array per row over its actions; NaN where a row carries no signal. */
 export interface AdvantageEstimator {
   readonly needs: Needs;
   estimate(rows: readonly Row[]): Float64Array[];
 }
 
-/** A step after the estimator: weights, bonuses, whitening. Receives and returns one array per row. */
+/** A step after the estimator: weights, bonuses, whitening. Receives and returns one array per row; keeps NaN as it is. */
 export interface AdvantageTransform {
   readonly needs: Needs;
   apply(rows: readonly Row[], advantages: Float64Array[]): Float64Array[];
 }
 
-/** A transform of rewards before advantages (overlong punishment, length shaping, unlikeliness, ...): edits `row.reward`. */
+/** A transform of rewards before advantages (overlong punishment, length shaping, unlikeliness, ...): edits the rows. */
 export interface RewardShaper {
   readonly needs: Needs;
   shape(rows: Row[]): void;
@@ -125,4 +156,11 @@ export interface StatefulComponent {
   readonly stateName: string;
   saveState(): unknown;
   loadState(state: unknown): void;
+  /** Called once after each optimizer step with the metrics of its minibatch. */
+  observe?(metrics: Readonly<Record<string, number>>): void;
+}
+
+/** True for parts that keep state. */
+export function isStateful(part: object): part is StatefulComponent {
+  return "stateName" in part;
 }
