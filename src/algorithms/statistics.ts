@@ -1,0 +1,48 @@
+/** Which standard deviation: divided by n - 1 (`sample`) or by n (`population`). */
+export type Deviation = "sample" | "population";
+
+/** Mean of the numbers, NaN left out; NaN when none is left. Equal numbers give exactly their value. */
+export function mean(values: ArrayLike<number>): number {
+  let first = Number.NaN;
+  let sum = 0;
+  let count = 0;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (Number.isNaN(value)) continue;
+    if (count === 0) first = value;
+    sum += value - first;
+    count += 1;
+  }
+  return count === 0 ? Number.NaN : first + sum / count;
+}
+
+/** Standard deviation of the numbers, NaN left out; NaN when fewer numbers are left than it needs (2 or 1). */
+export function standardDeviation(values: ArrayLike<number>, kind: Deviation): number {
+  const center = mean(values);
+  let sum = 0;
+  let count = 0;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (Number.isNaN(value)) continue;
+    sum += (value - center) ** 2;
+    count += 1;
+  }
+  const divisor = kind === "sample" ? count - 1 : count;
+  return divisor < 1 ? Number.NaN : Math.sqrt(sum / divisor);
+}
+
+/** The q-quantile (0 <= q <= 1) with linear interpolation between order statistics; NaN when there are no numbers. */
+export function quantile(values: ArrayLike<number>, q: number): number {
+  if (values.length === 0) return Number.NaN;
+  const sorted = Float64Array.from(values).sort();
+  const position = q * (sorted.length - 1);
+  const below = Math.floor(position);
+  const low = sorted[below]!;
+  const high = sorted[Math.min(below + 1, sorted.length - 1)]!;
+  return low + (position - below) * (high - low);
+}
+
+/** `value` kept within [low, high]. */
+export function clamp(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high);
+}
