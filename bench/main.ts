@@ -1,0 +1,11 @@
+/** `npm run bench -- NAME [options]`: one program per subject, each prints its numbers beside the machine's own ceiling. */
+const programs: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {};
+
+const [name, ...args] = process.argv.slice(2);
+const program = name === undefined ? undefined : programs[name];
+if (program === undefined) {
+  console.error(`usage: npm run bench -- ${Object.keys(programs).join("|")} [options]`);
+  process.exitCode = 2;
+} else {
+  await (await program()).run(args);
+}
