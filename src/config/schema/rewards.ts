@@ -1,0 +1,202 @@
+import { z } from "zod";
+
+const pattern = z.string().superRefine((source, context) => {
+  try {
+    new RegExp(source, "su");
+  } catch (cause) {
+    context.addIssue({ code: "custom", message: `not a regular expression: ${(cause as Error).message}` });
+  }
+});
+
+const common = {
+  name: z
+    .string()
+    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "a reward's name is letters, digits and underscores: it becomes a metric name")
+    .describe("Name of the component in metrics, rollouts and messages."),
+  weight: z
+    .number()
+    .default(1)
+    .describe("Factor of the component in the total reward; 0 records it without training on it."),
+  when: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Condition on the sample, for example `record.kind == "math" && rewards.format == 1`; where it is false the component is not called and does not apply.',
+    ),
+};
+
+const userCode = {
+  scope: z
+    .enum(["sample", "group", "step"])
+    .default("group")
+    .describe(
+      "What one call receives. A group is the default: it is complete while others still decode, and costs one call per prompt.",
+    ),
+  timeout_s: z
+    .number()
+    .positive()
+    .default(10)
+    .describe(
+      "Seconds one call may take; then its worker or process is ended. Long enough for a call to a local service.",
+    ),
+  on_error: z
+    .enum(["stop", "skip"])
+    .default("stop")
+    .describe(
+      "What an error of the reward does: stop the run (the default: a wrong reward is worse than none), or skip: the component does not apply to the samples of that call, and the error is counted.",
+    ),
+  needs: z.array(z.string()).default([]).describe("Components to score first; their values are in `sample.rewards`."),
+};
+
+const answer = z
+  .string()
+  .describe('Template of the expected answer over the columns of the data row, as in "{answer}".');
+const ignoreCase = z
+  .boolean()
+  .default(false)
+  .describe("Compare without regard to case; off, since case often matters.");
+
+const moduleReward = z
+  .strictObject({
+    ...common,
+    kind: z.literal("module"),
+    module: z.string().describe("Path of a JavaScript or TypeScript file; its default export scores samples."),
+    ...userCode,
+  })
+  .meta({ title: "module", description: "The default export of a file: (samples, context) => (number | null)[]." });
+
+const commandReward = z
+  .strictObject({
+    ...common,
+    kind: z.literal("command"),
+    command: z
+      .union([z.string().min(1), z.array(z.string()).min(1)])
+      .describe("Shell line, or program and arguments; started once, in the folder of the config."),
+    ...userCode,
+  })
+  .meta({ title: "command", description: "A program in any language: one JSON line in, one out, per call." });
+
+const exactReward = z
+  .strictObject({
+    ...common,
+    kind: z.literal("exact"),
+    answer,
+    extract: pattern
+      .optional()
+      .describe(
+        "Regular expression that finds the answer in the completion: the last match counts, its first group if it has one. Without it the whole completion is compared.",
+      ),
+    strip: z.boolean().default(true).describe("Ignore white space at both ends; models put a space before most words."),
+    ignore_case: ignoreCase,
+  })
+  .meta({ title: "exact", description: "1 where the completion equals the answer, else 0." });
+
+const regexReward = z
+  .strictObject({
+    ...common,
+    kind: z.literal("regex"),
+    pattern: pattern.describe("Regular expression searched in the completion; `.` matches line ends."),
+    answer: answer.optional().describe("If given, a group of a match must also equal this template."),
+    group: z
+      .union([z.number().int().min(0), z.string()])
+      .default(1)
+      .describe("Number or name of the group compared with `answer`; 1, the usual single group."),
+    ignore_case: ignoreCase,
+  })
+  .meta({ title: "regex", description: "1 where the pattern matches, else 0." });
+
+const formatReward = z
+  .strictObject({
+    ...common,
+    kind: z.literal("format"),
+    tags: z
+      .array(z.string().regex(/^[^<>/\s]+$/, "a tag is given by its name alone, as in `think`"))
+      .min(1)
+      .optional()
+      .describe(
+        "Blocks <tag>...</tag> that make up the completion, in this order, with white space alone between them.",
+      ),
+    pattern: pattern.optional().describe("Regular expression that must match the whole completion."),
+    partial: z
+      .boolean()
+      .default(false)
+      .describe("With tags: score the share of tag marks that are in place instead of all or nothing."),
+  })
+  .superRefine((value, context) => {
+    if ((value.tags === undefined) === (value.pattern === undefined)) {
+      context.addIssue({ code: "custom", message: "a format reward takes either `tags` or `pattern`", path: ["tags"] });
+    }
+    if (value.partial && value.pattern !== undefined) {
+      context.addIssue({ code: "custom", message: "has no effect with `pattern`; use `tags`", path: ["partial"] });
+    }
+  })
+  .meta({ title: "format", description: "1 where the completion has the given form, else 0." });
+
+const lengthReward = z
+  .strictObject({
+    ...common,
+    kind: z.literal("length"),
+    unit: z
+      .enum(["tokens", "characters", "words"])
+      .default("tokens")
+      .describe("What is counted; tokens are what costs time."),
+    target: z.number().nonnegative().optional().describe("The length that scores 1: short for min = max = target."),
+    min: z.number().nonnegative().optional().describe("Shortest length that scores 1."),
+    max: z.number().nonnegative().optional().describe("Longest length that scores 1."),
+    margin: z
+      .number()
+      .nonnegative()
+      .optional()
+      .describe(
+        "Distance from [min, max] at which the score has fallen to 0, linearly. Defaults to the target, or to 0 (all or nothing) with min or max.",
+      ),
+  })
+  .superRefine((value, context) => {
+    const bounded = value.min !== undefined || value.max !== undefined;
+    if ((value.target !== undefined) === bounded) {
+      context.addIssue({
+        code: "custom",
+        message: "a length reward takes either `target`, or `min` and `max`",
+        path: ["target"],
+      });
+    }
+    if (value.min !== undefined && value.max !== undefined && value.min > value.max) {
+      context.addIssue({ code: "custom", message: "is above `max`, so no length can score", path: ["min"] });
+    }
+  })
+  .meta({ title: "length", description: "1 at the wanted length, falling linearly to 0 at `margin` from it." });
+
+/** One reward component, by `kind`. */
+export const rewardSchema = z.discriminatedUnion("kind", [
+  moduleReward,
+  commandReward,
+  exactReward,
+  regexReward,
+  formatReward,
+  lengthReward,
+]);
+
+/** The `rewards` section: named, weighted components. */
+export const rewardsSchema = z
+  .array(rewardSchema)
+  .superRefine((rewards, context) => {
+    const names = rewards.map((reward) => reward.name);
+    rewards.forEach((reward, index) => {
+      if (names.indexOf(reward.name) !== index) {
+        const message = `a reward named "${reward.name}" is there already`;
+        context.addIssue({ code: "custom", message, path: [index, "name"] });
+      }
+      const needs = "needs" in reward ? reward.needs : [];
+      needs.forEach((need, place) => {
+        if (!names.includes(need)) {
+          const message = `no reward is named "${need}"; there are: ${names.join(", ")}`;
+          context.addIssue({ code: "custom", message, path: [index, "needs", place] });
+        }
+      });
+    });
+  })
+  .describe("Reward components; the total is their weighted sum over those that apply.");
+
+export type RewardSpec = z.infer<typeof rewardSchema>;
+export type RewardSpecOf<Kind extends RewardSpec["kind"]> = Extract<RewardSpec, { kind: Kind }>;

@@ -1,0 +1,262 @@
+import type { RewardSpec } from "../config/schema/rewards.js";
+import { ExitCode, GrpoError } from "../errors.js";
+import { CommandReward } from "./command.js";
+import { type Condition, compileCondition } from "./condition.js";
+import { exactReward } from "./exact.js";
+import { formatReward } from "./format.js";
+import { lengthReward } from "./length.js";
+import { ModuleReward, type UserCodeOptions } from "./module.js";
+import { regexReward } from "./regex.js";
+import { rewardError } from "./reward-error.js";
+import type { CallScorer, RewardContext, RewardSample, SampleScorer } from "./types.js";
+
+/** Rewards of the samples of one call, in their order. */
+export interface Scores {
+  /** Values before weights; null = not applicable. */
+  components: Record<string, (number | null)[]>;
+  /** Sum of weight x value over the components that apply; NaN where none does. */
+  total: Float64Array;
+}
+
+interface Plan {
+  spec: RewardSpec;
+  condition: Condition | null;
+  /** Names of the components that are scored first. */
+  needs: string[];
+  print: (text: string) => void;
+  calls: number;
+  errors: number;
+  logged: { group: number; sample: number; name: string; value: number }[];
+}
+
+interface Component extends Plan {
+  scorer: { unit: "sample"; score: SampleScorer } | { unit: "call"; code: CallScorer };
+}
+
+/** Names that a component's own metrics hold already. */
+const reservedMetrics = new Set(["mean", "std", "calls", "errors"]);
+
+/**
+ * Builds the reward components of a run and starts their user code.
+ *
+ * @throws GrpoError GRPO_CONFIG (exit 3) for needs that form a circle or a condition that cannot be read;
+ *   GRPO_REWARD_FILE (exit 4) for a missing module; GRPO_REWARD (exit 1) for one that cannot be loaded
+ */
+export async function createRewards(
+  specs: readonly RewardSpec[],
+  options: { baseDir: string; seed: number; print?: (text: string) => void },
+): Promise<RewardSet> {
+  const userCode: UserCodeOptions = { print: (text) => process.stderr.write(text), ...options };
+  const plans = specs.map((spec) => planComponent(spec, userCode.print));
+  const order = sortByNeeds(plans);
+  const started = await Promise.allSettled(plans.map(({ spec }) => createScorer(spec, userCode)));
+  const failed = started.find((result) => result.status === "rejected");
+  const components = started.flatMap((result, i) =>
+    result.status === "fulfilled" ? [Object.assign(plans[i]!, { scorer: result.value })] : [],
+  );
+  if (failed !== undefined) {
+    await closeAll(components);
+    throw failed.reason;
+  }
+  return new RewardSet(components, order as Component[]);
+}
+
+/** The reward components of a run. */
+export class RewardSet {
+  /**
+   * @param components in the order of the config, which is the order of summation
+   * @param order the same, each after those it needs
+   */
+  constructor(
+    private readonly components: readonly Component[],
+    private readonly order: readonly Component[],
+  ) {}
+
+  /** Whether some component must see all samples of a step in one call of {@link score}. */
+  get needsWholeStep(): boolean {
+    return this.components.some(({ spec }) => "scope" in spec && spec.scope === "step");
+  }
+
+  /**
+   * Scores samples: whole groups, so that components of group scope see them whole. Calls may overlap.
+   *
+   * @throws GrpoError naming the reward, the sample and what to do, where user code fails
+   */
+  async score(samples: readonly RewardSample[], context: RewardContext): Promise<Scores> {
+    const scored = new Map<string, Promise<(number | null)[]>>();
+    for (const component of this.order) {
+      scored.set(component.spec.name, scoreComponent(component, samples, context, scored));
+    }
+    // All are waited for, so that the error that is told does not depend on which came first.
+    await Promise.allSettled(scored.values());
+    const components: Scores["components"] = {};
+    for (const { spec } of this.components) components[spec.name] = await scored.get(spec.name)!;
+    return { components, total: this.sum(components, samples.length) };
+  }
+
+  private sum(components: Scores["components"], count: number): Float64Array {
+    const total = new Float64Array(count).fill(Number.NaN);
+    for (const { spec } of this.components) {
+      components[spec.name]!.forEach((value, i) => {
+        if (value === null) return;
+        const term = spec.weight * value;
+        total[i] = Number.isNaN(total[i]!) ? term : total[i]! + term;
+      });
+    }
+    return total;
+  }
+
+  /**
+   * What user code did since the last call of this function: `reward/NAME/calls`, `reward/NAME/errors`, and the mean of
+   * each value it logged as `reward/NAME/VALUE`. Means are summed in the order of the samples, whatever returned first.
+   */
+  metrics(): Record<string, number> {
+    const metrics: Record<string, number> = {};
+    for (const component of this.components) {
+      if (component.scorer.unit !== "call") continue;
+      const prefix = `reward/${component.spec.name}`;
+      metrics[`${prefix}/calls`] = component.calls;
+      metrics[`${prefix}/errors`] = component.errors;
+      const sums = new Map<string, { sum: number; count: number }>();
+      for (const { name, value } of component.logged.sort((a, b) => a.group - b.group || a.sample - b.sample)) {
+        const entry = sums.get(name) ?? { sum: 0, count: 0 };
+        sums.set(name, { sum: entry.sum + value, count: entry.count + 1 });
+      }
+      for (const [name, { sum, count }] of sums) metrics[`${prefix}/${name}`] = sum / count;
+      Object.assign(component, { calls: 0, errors: 0, logged: [] });
+    }
+    return metrics;
+  }
+
+  /** Ends workers and processes. */
+  async close(): Promise<void> {
+    await closeAll(this.components);
+  }
+}
+
+async function closeAll(components: readonly Component[]): Promise<void> {
+  await Promise.all(components.map(({ scorer }) => (scorer.unit === "call" ? scorer.code.close() : undefined)));
+}
+
+function planComponent(spec: RewardSpec, print: (text: string) => void): Plan {
+  const condition = spec.when === undefined ? null : compileCondition(spec.name, spec.when);
+  const needs = new Set([...("needs" in spec ? spec.needs : []), ...(condition?.needs ?? [])]);
+  return { spec, condition, needs: [...needs], print, calls: 0, errors: 0, logged: [] };
+}
+
+async function createScorer(spec: RewardSpec, options: UserCodeOptions): Promise<Component["scorer"]> {
+  switch (spec.kind) {
+    case "module":
+      return { unit: "call", code: await ModuleReward.load(spec, options) };
+    case "command":
+      return { unit: "call", code: new CommandReward(spec, options) };
+    case "exact":
+      return { unit: "sample", score: exactReward(spec) };
+    case "regex":
+      return { unit: "sample", score: regexReward(spec) };
+    case "format":
+      return { unit: "sample", score: formatReward(spec) };
+    case "length":
+      return { unit: "sample", score: lengthReward(spec) };
+  }
+}
+
+function sortByNeeds(components: readonly Plan[]): Plan[] {
+  const order: Plan[] = [];
+  const rest = [...components];
+  while (rest.length > 0) {
+    const ready = rest.findIndex(({ needs }) => needs.every((need) => order.some(({ spec }) => spec.name === need)));
+    if (ready < 0) {
+      const names = rest.map(({ spec }) => spec.name).join(", ");
+      throw new GrpoError("GRPO_CONFIG", `rewards: ${names}: each waits for another, or for one that is not there`, {
+        exitCode: ExitCode.config,
+        fix: "let `needs` and `when` name existing rewards that do not need this one",
+      });
+    }
+    order.push(...rest.splice(ready, 1));
+  }
+  return order;
+}
+
+async function scoreComponent(
+  component: Component,
+  samples: readonly RewardSample[],
+  context: RewardContext,
+  scored: ReadonlyMap<string, Promise<(number | null)[]>>,
+): Promise<(number | null)[]> {
+  const needed = await Promise.all(component.needs.map(async (name) => [name, await scored.get(name)!] as const));
+  const views =
+    needed.length === 0
+      ? samples
+      : samples.map((sample, i) => ({
+          ...sample,
+          rewards: Object.fromEntries(needed.map(([name, values]) => [name, values[i]!])),
+        }));
+  const { condition, scorer } = component;
+  const applies = views.map((_, i) => i).filter((i) => condition === null || condition.holds(views[i]!));
+  const values = new Array<number | null>(samples.length).fill(null);
+  if (scorer.unit === "sample") {
+    for (const i of applies) values[i] = scorer.score(views[i]!);
+    return values;
+  }
+  const calls = splitByScope(component.spec, views, applies).map(async (indices) => {
+    const result = await callUserCode(
+      component,
+      scorer.code,
+      indices.map((i) => views[i]!),
+      context,
+    );
+    indices.forEach((i, k) => {
+      const value = result?.[k] ?? Number.NaN;
+      values[i] = Number.isNaN(value) ? null : value;
+    });
+  });
+  const failed = (await Promise.allSettled(calls)).find((call) => call.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+  return values;
+}
+
+/** Indices of the samples of each call. */
+function splitByScope(spec: RewardSpec, samples: readonly RewardSample[], indices: readonly number[]): number[][] {
+  if (indices.length === 0) return [];
+  const scope = "scope" in spec ? spec.scope : "sample";
+  if (scope === "step") return [[...indices]];
+  if (scope === "sample") return indices.map((i) => [i]);
+  const groups = new Map<number, number[]>();
+  for (const i of indices) {
+    const { group } = samples[i]!;
+    groups.set(group, [...(groups.get(group) ?? []), i]);
+  }
+  return [...groups.values()];
+}
+
+/** The values of one call; null where it failed and the component is to skip errors. */
+async function callUserCode(
+  component: Component,
+  code: CallScorer,
+  samples: readonly RewardSample[],
+  context: RewardContext,
+): Promise<Float64Array | null> {
+  const { spec } = component;
+  component.calls++;
+  try {
+    const { values, logged } = await code.score(samples, context);
+    const { group, sample } = samples[0]!;
+    for (const entry of logged) {
+      if (reservedMetrics.has(entry.name)) {
+        throw rewardError(
+          spec.name,
+          `logs "${entry.name}", which every reward has already`,
+          "give the metric another name",
+        );
+      }
+      component.logged.push({ group, sample, ...entry });
+    }
+    return values;
+  } catch (error) {
+    if (!("on_error" in spec) || spec.on_error === "stop" || !(error instanceof GrpoError)) throw error;
+    component.errors++;
+    component.print(`${error.message}; skipped\n`);
+    return null;
+  }
+}
