@@ -1,0 +1,116 @@
+import * as z from "zod";
+import { defaultKind } from "./parts.js";
+
+const epsilon = z
+  .number()
+  .min(0)
+  .default(1e-6)
+  .describe("Added to the deviation that divides; verl's value (TRL: 1e-4).");
+const std = z
+  .enum(["sample", "population"])
+  .default("sample")
+  .describe("Deviation divided by n - 1 (`sample`, as in TRL and verl) or by n.");
+const single = z
+  .enum(["zero", "reward"])
+  .default("zero")
+  .describe(
+    "Advantage of a group's only row: none, since there is nobody to compare with, or its reward (as in verl).",
+  );
+
+const transforms = z.discriminatedUnion("kind", [
+  z
+    .strictObject({ kind: z.literal("whiten") })
+    .describe("Mean 0 and variance 1 over the trained actions of the step, as in PPO."),
+  z
+    .strictObject({ kind: z.literal("standardize"), std, epsilon })
+    .describe("Mean 0 and deviation 1 over the rows of the step; every row counts once, whatever its length."),
+]);
+
+const then = z.array(transforms).default([]).describe("Steps after the estimator, in order.");
+
+export const advantageSchema = z
+  .discriminatedUnion("kind", [
+    z
+      .strictObject({
+        kind: defaultKind("group"),
+        scale: z
+          .enum(["group", "batch", "none"])
+          .default("group")
+          .describe("Whose deviation divides: the group's (GRPO), the step's, or none (Dr. GRPO)."),
+        std,
+        epsilon,
+        variance_floor: z.number().min(0).default(0).describe("Smaller variances count as this; 0 leaves them alone."),
+        single,
+        aggregation: z
+          .enum(["sum_then_normalize", "normalize_then_sum"])
+          .default("sum_then_normalize")
+          .describe("Several rewards: summed, then normalised (the usual), or normalised one by one first (GDPO)."),
+        then,
+      })
+      .describe("GRPO: reward minus the group's mean, over a deviation."),
+    z
+      .strictObject({ kind: z.literal("leave_one_out"), single, then })
+      .describe("RLOO: reward minus the mean of the others."),
+    z
+      .strictObject({ kind: z.literal("length_weighted"), single, then })
+      .describe("OPO: reward minus the length-weighted mean of the group."),
+    z
+      .strictObject({
+        kind: z.literal("gpg"),
+        norm: z.number().positive().default(1).describe("Divides the advantages; 1 as in the paper's main runs."),
+        single,
+        then,
+      })
+      .describe("GPG: centred rewards, scaled up by the share of rows that earned anything."),
+    z
+      .strictObject({
+        kind: z.literal("pass_at_k"),
+        scale: z.enum(["group", "none"]).default("group").describe("Whether the group's deviation divides."),
+        std,
+        epsilon,
+        then,
+      })
+      .describe("Only the best of a group learns, by its lead over the second best."),
+    z
+      .strictObject({
+        kind: z.literal("reinforce_pp"),
+        gamma: z
+          .number()
+          .min(0)
+          .max(1)
+          .default(1)
+          .describe("Discount per action; 1, since the reward is for the whole response."),
+        then,
+      })
+      .describe("REINFORCE++: discounted returns, whitened over the step."),
+    z
+      .strictObject({
+        kind: z.literal("reinforce_pp_baseline"),
+        then,
+      })
+      .describe("REINFORCE++-baseline: reward minus the group's mean, whitened over the step."),
+    z
+      .strictObject({ kind: z.literal("remax"), then })
+      .describe("ReMax: reward minus that of the greedy response to the same prompt."),
+    z
+      .strictObject({
+        kind: z.literal("gae"),
+        gamma: z.number().min(0).max(1).default(1).describe("Discount per action; 1 as in verl."),
+        lambda: z.number().min(0).max(1).default(1).describe("Weight of longer horizons; 1 as in verl."),
+        then,
+      })
+      .describe("PPO: generalised advantage estimation with a value head."),
+    z
+      .strictObject({
+        kind: z.literal("process"),
+        std,
+        epsilon,
+        then,
+      })
+      .describe("Process supervision: normalised step rewards, summed from each action on."),
+  ])
+  .prefault({})
+  .describe("How rewards become advantages.");
+
+export type AdvantageConfig = z.output<typeof advantageSchema>;
+export type AdvantageTransformConfig = AdvantageConfig["then"][number];

@@ -1,0 +1,265 @@
+import * as z from "zod";
+import { defaultKind } from "./parts.js";
+
+const kl = z
+  .strictObject({
+    coefficient: z
+      .number()
+      .min(0)
+      .default(0)
+      .describe("Weight of the term; 0 (as in TRL, DAPO, Dr. GRPO) never runs a reference model."),
+    estimator: z
+      .enum(["k1", "k2", "k3", "abs", "k1+", "k3+"])
+      .default("k3")
+      .describe("k3 is never negative and of low variance; `+` keeps the value and takes the unbiased gradient of k2."),
+    placement: z
+      .enum(["loss", "reward"])
+      .default("loss")
+      .describe("In the loss (GRPO), or taken off the rewards before advantages (PPO, RLOO)."),
+    model: z.string().default("reference").describe("Model slot to stay close to."),
+    corrected: z
+      .boolean()
+      .default(false)
+      .describe("Multiplies the term by the differentiable ratio, which makes k3's gradient unbiased (TRL's default)."),
+    limit: z
+      .number()
+      .positive()
+      .nullable()
+      .default(null)
+      .describe(
+        "Bound on k3 (verl: 10); null is none, since a bounded term no longer pulls back what has drifted far.",
+      ),
+    adaptive: z
+      .strictObject({
+        target: z.number().positive().describe("KL in nats per action that the controller steers to."),
+        horizon: z.int().positive().default(10000).describe("Rows over which the coefficient reacts, as in verl."),
+      })
+      .nullable()
+      .default(null)
+      .describe("Lets the coefficient follow a target (PPO's adaptive KL); off, since GRPO uses a constant."),
+  })
+  .prefault({})
+  .describe("Distance to a frozen model.");
+
+const rolloutCorrection = z
+  .strictObject({
+    unit: z
+      .enum(["token", "sequence"])
+      .default("sequence")
+      .describe("Ratio of single tokens, or of whole responses (TRL)."),
+    mode: z
+      .enum(["truncate", "mask"])
+      .default("mask")
+      .describe("Outside the bounds: moved to the bound, or weight 0 (TRL)."),
+    min: z.number().min(0).nullable().default(null).describe("Lower bound; none, as in TRL and verl."),
+    max: z.number().positive().nullable().default(3).describe("Upper bound; TRL's value (verl: 2)."),
+    normalize: z
+      .boolean()
+      .default(false)
+      .describe("Divides the weights by their mean over the minibatch (verl's option)."),
+  })
+  .nullable()
+  .default(null)
+  .describe("Weights old / sampling policy; null, since here both come from one set of kernels and are equal.");
+
+const rejection = z
+  .array(
+    z.strictObject({
+      unit: z
+        .enum(["token", "sequence_sum", "sequence_mean", "sequence_max"])
+        .describe("What is measured and dropped."),
+      estimator: z
+        .enum(["k1", "k2", "k3"])
+        .describe("Measure of old against sampling policy; k1 is bounded as a ratio."),
+      min: z.number().positive().optional().describe("Smallest sampling / old ratio (k1 only; 1 / max when absent)."),
+      max: z.number().positive().describe("Largest allowed value."),
+    }),
+  )
+  .default([])
+  .describe("Actions or rows left out where the sampling policy is too far off, as in verl; none by default.");
+
+const terms = z
+  .array(
+    z.discriminatedUnion("kind", [
+      z
+        .strictObject({
+          kind: z.literal("entropy"),
+          coefficient: z.number().min(0).describe("Weight of the mean entropy of trained actions, in nats."),
+          adaptive: z
+            .strictObject({
+              target: z.number().positive().default(0.2).describe("Entropy that the controller holds; TRL's value."),
+              step: z.number().positive().default(0.005).describe("Change of the coefficient per update; TRL's value."),
+              min: z.number().min(0).default(0).describe("Smallest coefficient."),
+              max: z.number().positive().default(1).describe("Largest coefficient."),
+            })
+            .nullable()
+            .default(null)
+            .describe("Lets the coefficient follow a target, applied only while entropy is below it; off by default."),
+        })
+        .describe("Entropy bonus."),
+      z
+        .strictObject({
+          kind: z.literal("value"),
+          coefficient: z.number().positive().default(1).describe("Weight of the value loss."),
+          clip: z.number().positive().default(0.5).describe("How far a value may move from its old one; verl's value."),
+        })
+        .describe("PPO's clipped value loss."),
+    ]),
+  )
+  .default([])
+  .describe("Terms added to the policy loss.");
+
+const common = {
+  level: z
+    .union([z.enum(["token", "sequence"]), z.strictObject({ span: z.string().describe("Name of the spans.") })])
+    .default("token")
+    .describe(
+      "Unit of the importance ratio: token (GRPO), sequence (GSPO), or named spans of a response (`{span: rank}`).",
+    ),
+  straight_through: z
+    .boolean()
+    .default(false)
+    .describe("Ratio of the unit in value, of the token in gradient (GSPO-token)."),
+  aggregation: z
+    .enum([
+      "token_mean",
+      "sequence_mean_token_mean",
+      "sequence_mean_token_sum",
+      "sequence_mean_token_sum_norm",
+      "token_sum_norm",
+    ])
+    .default("token_mean")
+    .describe(
+      "How token losses become one number, always over the whole minibatch: mean over tokens (DAPO), mean over rows of the row's mean (GRPO) or sum, or the sum over rows x constant or constant (Dr. GRPO).",
+    ),
+  constant: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe(
+      "Divisor of the `_norm` forms; null is rollout.max_completion_tokens, so that it never drifts with the batch.",
+    ),
+  empty_rows: z
+    .enum(["count", "skip"])
+    .default("count")
+    .describe("Whether rows without a trained token count in means over rows: yes as in TRL, no as in verl."),
+  old: z
+    .enum(["sampled", "recompute"])
+    .default("sampled")
+    .describe(
+      "Where old log-probs come from: `sampled` uses the sampler's while they are exact; `recompute` always asks again.",
+    ),
+  kl,
+  rollout_correction: rolloutCorrection,
+  rejection,
+  off_policy_mask: z
+    .strictObject({ threshold: z.number().describe("Mean of sampling minus current log-prob, in nats per token.") })
+    .nullable()
+    .default(null)
+    .describe("Drops rows with negative advantage that the policy has left (DeepSeek-V3.2); off by default."),
+  entropy_mask: z
+    .strictObject({
+      keep: z.number().positive().max(1).default(0.2).describe("Share of tokens kept; the paper's value."),
+    })
+    .nullable()
+    .default(null)
+    .describe("Policy loss on the tokens of highest entropy only (arXiv 2506.01939); off by default."),
+  terms,
+};
+
+const epsilonLow = z
+  .number()
+  .min(0)
+  .default(0.2)
+  .describe("The ratio is clipped below 1 - this; PPO's and GRPO's value.");
+const epsilonHigh = z.number().min(0).default(0.2).describe("The ratio is clipped above 1 + this; DAPO takes 0.28.");
+
+export const objectiveSchema = z
+  .discriminatedUnion("kind", [
+    z
+      .strictObject({
+        kind: defaultKind("clip"),
+        epsilon_low: epsilonLow,
+        epsilon_high: epsilonHigh,
+        dual_clip: z
+          .number()
+          .gt(1)
+          .nullable()
+          .default(null)
+          .describe("Bounds the loss of negative advantages at this times |A| (verl: 3); off, as in TRL."),
+        delta: z
+          .number()
+          .positive()
+          .nullable()
+          .default(null)
+          .describe("Bounds the unclipped ratio (two-sided clipping, INTELLECT-2); off, as in TRL."),
+        ...common,
+      })
+      .describe("PPO's clipped ratio: GRPO, DAPO, Dr. GRPO, GSPO, LUSPO by level and aggregation."),
+    z
+      .strictObject({
+        kind: z.literal("cispo"),
+        epsilon_low: z
+          .number()
+          .min(0)
+          .nullable()
+          .default(null)
+          .describe("Weights are at least 1 - this; null is no lower bound, as in MiniMax-M1."),
+        epsilon_high: z.number().min(0).default(4).describe("Weights are at most 1 + this: 5, as TRL recommends."),
+        ...common,
+      })
+      .describe("CISPO: the clipped ratio is a constant weight, so every token keeps a gradient."),
+    z
+      .strictObject({
+        kind: z.literal("sapo"),
+        temperature_positive: z
+          .number()
+          .positive()
+          .default(1)
+          .describe("Sharpness for positive advantages; the paper's."),
+        temperature_negative: z.number().positive().default(1.05).describe("Sharpness for the others; the paper's."),
+        ...common,
+      })
+      .describe("SAPO: a sigmoid gate in place of the clip."),
+    z
+      .strictObject({
+        kind: z.literal("geometric_mean"),
+        epsilon_low: z
+          .number()
+          .min(0)
+          .default(0.4)
+          .describe("Log-ratios of tokens are clipped below minus this; the paper's."),
+        epsilon_high: z
+          .number()
+          .min(0)
+          .default(0.4)
+          .describe("Log-ratios of tokens are clipped above this; the paper's."),
+        ...common,
+        level: common.level.default("sequence"),
+      })
+      .describe("GMPO: geometric mean of clipped token ratios."),
+    z
+      .strictObject({
+        kind: z.literal("vespo"),
+        k_positive: z.number().default(2).describe("Shape for advantages >= 0; TRL's value."),
+        lambda_positive: z.number().default(3).describe("Rate for advantages >= 0; TRL's value."),
+        k_negative: z.number().default(3).describe("Shape for the others; TRL's value."),
+        lambda_negative: z.number().default(2).describe("Rate for the others; TRL's value."),
+        ...common,
+      })
+      .omit({ level: true, straight_through: true })
+      .strict()
+      .describe("VESPO: a gamma-shaped weight of the whole response's ratio."),
+    z
+      .strictObject({ kind: z.literal("reinforce"), ...common })
+      .omit({ level: true, straight_through: true })
+      .strict()
+      .describe("-A log p without a ratio (REINFORCE, GPG); with rollout_correction, weighted by it."),
+  ])
+  .prefault({})
+  .describe("The loss: unit of the ratio x clip rule x aggregation + terms.");
+
+export type ObjectiveConfig = z.output<typeof objectiveSchema>;
+export type KlConfig = ObjectiveConfig["kl"];
+export type TermConfig = ObjectiveConfig["terms"][number];
