@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { pathString } from "./parts.js";
 
 const pattern = z.string().superRefine((source, context) => {
   try {
@@ -61,7 +62,7 @@ const moduleReward = z
   .strictObject({
     ...common,
     kind: z.literal("module"),
-    module: z.string().describe("Path of a JavaScript or TypeScript file; its default export scores samples."),
+    module: pathString().describe("Path of a JavaScript or TypeScript file; its default export scores samples."),
     ...userCode,
   })
   .meta({ title: "module", description: "The default export of a file: (samples, context) => (number | null)[]." });

@@ -1,0 +1,210 @@
+import type { Problem } from "./problems.js";
+import type { Sections, Stage } from "./schema.js";
+
+/** What the rules look at: the sections that could be read, and the kind of the stage. */
+export type Readable = Partial<Sections> & { kind: Stage["kind"] };
+
+/** A rule over sections; it is skipped where one of them could not be read. */
+interface Rule<Key extends keyof Sections = keyof Sections> {
+  sections: readonly Key[];
+  check: (config: Pick<Sections, Key> & { kind: Stage["kind"] }, report: Report) => void;
+}
+
+type Report = (path: string, message: string) => void;
+
+function rule<Key extends keyof Sections>(sections: readonly Key[], check: Rule<Key>["check"]): Rule {
+  return { sections, check } as unknown as Rule;
+}
+
+/** Advantage estimators that compare the completions of a group; the others take a single completion as well. */
+const groupless: readonly string[] = ["reinforce_pp", "gae", "remax"];
+
+const rules: readonly Rule[] = [
+  rule(["model"], ({ model }, report) => {
+    if (model.path === undefined && model.architecture === undefined) {
+      report("model", "missing; give `path` (a model folder) or `architecture` (random weights)");
+    }
+    if (model.path !== undefined && model.architecture !== undefined) {
+      report("model.architecture", "`path` is given as well; keep one of the two");
+    }
+    if (model.architecture !== undefined && model.tokenizer === undefined) {
+      report(
+        "model.tokenizer",
+        "missing; random weights need a tokenizer: give `path` (a folder) or `alphabet` (characters)",
+      );
+    }
+    const { tokenizer } = model;
+    if (tokenizer !== undefined && (tokenizer.path === undefined) === (tokenizer.alphabet === undefined)) {
+      report("model.tokenizer", "give either `path` (a folder) or `alphabet` (characters)");
+    }
+  }),
+  rule(["model"], ({ model }, report) => {
+    const a = model.architecture;
+    if (a === undefined) return;
+    const kv = a.num_key_value_heads ?? a.num_attention_heads;
+    if (a.num_attention_heads % kv !== 0) {
+      report(
+        "model.architecture.num_key_value_heads",
+        `must divide num_attention_heads (${a.num_attention_heads}): each key head serves the same number of query heads`,
+      );
+    }
+    if (a.head_dim === undefined && a.hidden_size % a.num_attention_heads !== 0) {
+      report(
+        "model.architecture.hidden_size",
+        `must be a multiple of num_attention_heads (${a.num_attention_heads}), or give head_dim`,
+      );
+    } else if ((a.head_dim ?? a.hidden_size / a.num_attention_heads) % 2 !== 0) {
+      report(
+        a.head_dim === undefined ? "model.architecture.hidden_size" : "model.architecture.head_dim",
+        "the width of a head must be even: rotary positions turn pairs",
+      );
+    }
+  }),
+  rule(["rollout", "advantage"], ({ kind, rollout, advantage }, report) => {
+    if (kind === "grpo" && rollout.group_size < 2 && !groupless.includes(advantage.kind)) {
+      report("rollout.group_size", "a group needs at least 2 completions, or every advantage is 0");
+    }
+  }),
+  rule(["rollout"], ({ kind, rollout }, report) => {
+    if (kind === "grpo" && rollout.temperature === 0) {
+      report(
+        "rollout.temperature",
+        "training needs a temperature above 0: greedy completions of a prompt are all the same",
+      );
+    }
+  }),
+  rule(["train"], ({ kind, train }, report) => {
+    if (kind === "grpo" && train.minibatches > train.prompts_per_step) {
+      report(
+        "train.minibatches",
+        `a minibatch takes whole groups, so there are at most train.prompts_per_step = ${train.prompts_per_step} of them`,
+      );
+    }
+  }),
+  rule(["rewards"], ({ kind, rewards }, report) => {
+    if (kind === "grpo" && rewards.length === 0) report("rewards", "missing; without a reward every advantage is 0");
+  }),
+  rule(["models", "objective"], ({ models, objective }, report) => {
+    const slot = objective.kl.model;
+    if (objective.kl.coefficient > 0 && !Object.hasOwn(models, slot)) {
+      report("objective.kl.model", `no model slot has this name; known are: ${Object.keys(models).join(", ")}`);
+    }
+  }),
+  rule(["eval", "rollout"], ({ eval: evaluation, rollout }, report) => {
+    if (evaluation !== null && evaluation.samples > 1 && (evaluation.temperature ?? rollout.temperature) === 0) {
+      report("eval.samples", "greedy samples of a prompt are all the same; use 1, or a temperature above 0");
+    }
+  }),
+  rule(["eval", "checkpoint"], ({ eval: evaluation, checkpoint }, report) => {
+    if (checkpoint.keep_best !== null && evaluation === null) {
+      report("checkpoint.keep_best", "needs an evaluation; give `eval`, or take this key away");
+    }
+  }),
+];
+
+/** Mistakes that only show between keys. */
+export function checkRules(config: Readable): Problem[] {
+  const found: Problem[] = [];
+  for (const { sections, check } of rules) {
+    if (sections.some((section) => config[section] === undefined)) continue;
+    check(config as Sections & { kind: Stage["kind"] }, (path, message) => found.push({ path: split(path), message }));
+  }
+  return found;
+}
+
+/** A key (with all below it) that nothing reads, and the keys that made it so. */
+export interface Inactive {
+  path: readonly string[];
+  because: readonly (readonly string[])[];
+  message: string;
+}
+
+/** Keys without effect under what is chosen elsewhere. */
+export function inactiveKeys(config: Readable): Inactive[] {
+  const found: Inactive[] = [];
+  const add: Add = (path, message, ...because) =>
+    found.push({ path: split(path), message, because: because.map(split) });
+  if (config.kind === "sft") {
+    const why = "has no effect in an sft stage: it teaches the text of `data.completion` with cross-entropy";
+    for (const section of ["models", "collect", "shape", "advantage", "objective"]) add(section, why);
+    for (const key of ["updates_per_rollout", "minibatches"]) add(`train.${key}`, why);
+    return found;
+  }
+  add("data.completion", "has no effect without an sft stage: completions are drawn from the policy");
+  idleObjective(config, add);
+  idleModels(config, add);
+  const { advantage, collect } = config;
+  if (advantage?.kind === "group" && advantage.scale === "none") {
+    for (const key of ["std", "epsilon", "variance_floor"]) {
+      add(`advantage.${key}`, "has no effect with advantage.scale none: nothing is divided", "advantage.scale");
+    }
+  }
+  if (advantage?.kind === "pass_at_k" && advantage.scale === "none") {
+    for (const key of ["std", "epsilon"]) {
+      add(`advantage.${key}`, "has no effect with advantage.scale none: nothing is divided", "advantage.scale");
+    }
+  }
+  if (collect !== undefined && collect.zero_variance !== "resample") {
+    add("collect.max_resamples", "has no effect without collect.zero_variance resample", "collect.zero_variance");
+  }
+  return found;
+}
+
+type Add = (path: string, message: string, ...because: string[]) => void;
+
+function idleObjective({ objective }: Readable, add: Add): void {
+  if (objective === undefined) return;
+  const { kl } = objective;
+  if (kl.coefficient === 0) {
+    for (const key of Object.keys(kl).filter((name) => name !== "coefficient")) {
+      add(
+        `objective.kl.${key}`,
+        "has no effect while objective.kl.coefficient is 0; give a coefficient, or take this key away",
+        "objective.kl.coefficient",
+      );
+    }
+  } else if (!kl.estimator.startsWith("k3")) {
+    add("objective.kl.limit", "has no effect with this estimator: it bounds k3", "objective.kl.estimator");
+  }
+  if (kl.coefficient > 0 && kl.placement === "reward") {
+    add("objective.kl.corrected", "has no effect in the reward: it acts on the gradient", "objective.kl.placement");
+  }
+  if (!objective.aggregation.endsWith("_norm")) {
+    add(
+      "objective.constant",
+      "has no effect with this aggregation; it is the divisor of sequence_mean_token_sum_norm and token_sum_norm",
+      "objective.aggregation",
+    );
+  }
+  if (!objective.aggregation.startsWith("sequence_mean")) {
+    add(
+      "objective.empty_rows",
+      "has no effect with this aggregation: it takes no mean over rows",
+      "objective.aggregation",
+    );
+  }
+  if ("level" in objective && objective.level === "token") {
+    add(
+      "objective.straight_through",
+      "has no effect at level token: value and gradient are the token's",
+      "objective.level",
+    );
+  }
+}
+
+function idleModels({ models, objective }: Readable, add: Add): void {
+  if (models === undefined || objective === undefined) return;
+  const used = objective.kl.coefficient > 0 ? [objective.kl.model] : [];
+  for (const name of Object.keys(models).filter((slot) => !used.includes(slot))) {
+    add(
+      `models.${name}`,
+      "has no effect: no part of the configuration asks for this model; give objective.kl a coefficient, or take this key away",
+      "objective.kl.coefficient",
+      "objective.kl.model",
+    );
+  }
+}
+
+function split(path: string): string[] {
+  return path.split(".");
+}

@@ -1,0 +1,38 @@
+import * as z from "zod";
+
+export const trainSchema = z
+  .strictObject({
+    steps: z.int().min(0).default(100).describe("Steps of the stage: rollouts and their updates."),
+    prompts_per_step: z
+      .int()
+      .positive()
+      .default(16)
+      .describe("Prompts drawn in a step (rows in an sft stage); with group_size 8 that is 128 completions."),
+    updates_per_rollout: z
+      .int()
+      .positive()
+      .default(1)
+      .describe("Passes over the completions of a step. 1 keeps the update on-policy."),
+    minibatches: z
+      .int()
+      .positive()
+      .default(1)
+      .describe("Optimizer steps per pass; each takes whole groups. 1 keeps the update on-policy."),
+    shared_prefix: z
+      .enum(["on", "off"])
+      .default("on")
+      .describe("`on` computes a prompt once for its whole group; `off` once per completion. The result is the same."),
+    activation_checkpointing: z
+      .enum(["none", "layer"])
+      .default("none")
+      .describe(
+        "`layer` keeps only the input of each layer and computes the rest again: less memory, a third more time.",
+      ),
+    max_tokens_per_microbatch: z
+      .int()
+      .positive()
+      .default(8192)
+      .describe("Memory budget of one forward and backward, in unique tokens. The result does not depend on it."),
+  })
+  .prefault({})
+  .describe("How much is drawn and trained per step.");

@@ -1,0 +1,73 @@
+import { type Complaint, complain, type Written } from "./complaint.js";
+import { type ConfigNode, merge, nodeAt, toPlain } from "./node.js";
+import { findProblems } from "./problems.js";
+import { type Stage, stageHeadSchema } from "./schema.js";
+
+/** One stage as written: the sections at the top of the file with the stage's overrides on them. */
+export interface Draft extends Written {
+  kind: Stage["kind"];
+  name: string;
+  /** The `kind` and `name` that the stage wrote. */
+  head?: ConfigNode;
+}
+
+/** Cuts the tree of a configuration into its stages; without a `stages` list it is one `grpo` stage. */
+export function draftStages(root: ConfigNode): { drafts: Draft[]; staged: boolean; complaints: Complaint[] } {
+  const complaints: Complaint[] = [];
+  const top = new Map(root.value as Map<string, ConfigNode>);
+  const list = top.get("stages");
+  top.delete("stages");
+  const common: ConfigNode = { origin: root.origin, value: top };
+  const whole: Draft = { kind: "grpo", name: "grpo", tree: common };
+  if (list === undefined) return { drafts: [whole], staged: false, complaints };
+  if (!Array.isArray(list.value)) {
+    complaints.push(
+      complain(
+        { path: ["stages"], message: "expected a list of stages, each a mapping with a `kind`" },
+        { tree: root },
+      ),
+    );
+    return { drafts: [whole], staged: false, complaints };
+  }
+  const drafts = list.value.flatMap((item, index) => {
+    const path = ["stages", index];
+    if (!(item.value instanceof Map)) {
+      complaints.push(
+        complain({ path, message: "expected a mapping with a `kind`, as in {kind: grpo}" }, { tree: root }),
+      );
+      return [];
+    }
+    const problems = findProblems(stageHeadSchema, toPlain(item));
+    const own = new Map(item.value);
+    const head = { origin: item.origin, value: new Map([...own].filter(([key]) => key === "kind" || key === "name")) };
+    for (const key of head.value.keys()) own.delete(key);
+    for (const key of ["run", "model", "extends", "stages"].filter((k) => own.delete(k))) {
+      problems.push({
+        path: [key],
+        key: true,
+        message: "cannot differ between stages; write it at the top of the file",
+      });
+    }
+    for (const problem of problems) {
+      complaints.push(complain({ ...problem, path: [...path, ...problem.path] }, { tree: root }));
+    }
+    const kind = nodeAt(item, ["kind"])?.value === "sft" ? "sft" : "grpo";
+    const given = nodeAt(item, ["name"])?.value;
+    const name = typeof given === "string" ? given : kind;
+    const tree = { origin: item.origin, value: own };
+    return [{ kind, name, head, tree: merge(common, tree), own: { tree, path } } satisfies Draft];
+  });
+  complaints.push(...repeatedNames(drafts, root));
+  return drafts.length === 0 ? { drafts: [whole], staged: false, complaints } : { drafts, staged: true, complaints };
+}
+
+function repeatedNames(drafts: readonly Draft[], root: ConfigNode): Complaint[] {
+  return drafts
+    .filter(({ name }, i) => drafts.findIndex((draft) => draft.name === name) < i)
+    .map(({ name, own }) =>
+      complain(
+        { path: [...own!.path, "name"], message: `another stage is called "${name}"; give each its own name` },
+        { tree: root },
+      ),
+    );
+}
