@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { parseArrow } from "./arrow.js";
+import type { AdditionOptions } from "./builtin/addition.js";
 import { builtinTask } from "./builtin/registry.js";
 import { parseCsv } from "./csv.js";
 import { dataError } from "./data-error.js";
@@ -9,14 +10,16 @@ import { parseJsonArray, parseJsonLines } from "./json.js";
 import { readParquet } from "./parquet.js";
 import type { DataRecord } from "./plain.js";
 
-/** Where rows come from: a file or folder, or a built-in task with its options. */
-export type DataSource =
-  | { path: string; split?: string | undefined; limit?: number | undefined }
-  | { builtin: string; limit?: number | undefined; [option: string]: unknown };
+/** Where rows come from: a file or folder by `path`, or a built-in task with its options. */
+export interface DataSource extends AdditionOptions {
+  path?: string | undefined;
+  builtin?: string | undefined;
+  limit?: number | undefined;
+}
 
 /** What a source is called in messages. */
 export function sourceName(source: DataSource): string {
-  return "path" in source ? (source.path as string) : `builtin:${source.builtin}`;
+  return source.path ?? `builtin:${source.builtin}`;
 }
 
 /**
@@ -27,13 +30,11 @@ export function sourceName(source: DataSource): string {
  */
 export async function readRecords(source: DataSource): Promise<DataRecord[]> {
   const limit = source.limit ?? Number.POSITIVE_INFINITY;
-  if (!("path" in source)) {
-    const { builtin, limit: _, ...options } = source;
-    return builtinTask(builtin).rows(options).slice(0, limit);
-  }
-  const path = source.path as string;
+  const { path, builtin } = source;
+  if (builtin !== undefined) return builtinTask(builtin).rows(source).slice(0, limit);
+  if (path === undefined) throw new TypeError("a data source needs a path or the name of a built-in task");
   if (!existsSync(path)) throw dataError(path, null, `no such file or folder: ${path}`, "check the path");
-  const files = statSync(path).isDirectory() ? folderFiles(path, source.split as string | undefined) : [path];
+  const files = statSync(path).isDirectory() ? folderFiles(path, source.split) : [path];
   const records: DataRecord[] = [];
   for (const file of files) {
     for (const record of await readFile(file, limit - records.length)) records.push(record);

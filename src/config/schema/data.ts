@@ -1,23 +1,71 @@
 import * as z from "zod";
-import { pathString } from "./parts.js";
+import { defaultKind, pathString } from "./parts.js";
 
-export const dataSourceSchema = z.strictObject({
-  path: pathString().optional().describe("JSONL, CSV, Parquet or Arrow file, or a Hugging Face dataset folder."),
-  builtin: z.string().optional().describe("Name of a built-in task."),
-});
+/** Options that only a built-in task has. */
+const builtinOptions = ["max", "max_second", "seed"] as const;
+
+export const dataSourceSchema = z
+  .strictObject({
+    path: pathString()
+      .optional()
+      .describe("JSONL, CSV, Parquet or Arrow file, a Hugging Face dataset folder, or a folder of data files."),
+    builtin: z.enum(["addition"]).optional().describe("Name of a built-in task, which needs no file."),
+    split: z
+      .string()
+      .optional()
+      .describe("Part to read, where a folder has several; of a built-in task `train` (when absent) or `test`."),
+    limit: z.int().positive().optional().describe("Use the first so many rows; all when absent."),
+    max: z.int().min(1).max(999).optional().describe("addition: largest first number; 99 when absent."),
+    max_second: z.int().min(1).max(999).optional().describe("addition: largest second number; `max` when absent."),
+    seed: z.int().min(0).optional().describe("addition: order of the rows; 0 when absent."),
+  })
+  .superRefine((source, context) => {
+    const complain = (key: string | null, message: string) =>
+      context.addIssue({ code: "custom", path: key === null ? [] : [key], message });
+    if (source.path === undefined && source.builtin === undefined) {
+      complain(null, "give `path` (a file or folder) or `builtin` (a built-in task)");
+    }
+    if (source.path === undefined) return;
+    if (source.builtin !== undefined) complain("builtin", "`path` is given as well; keep one of the two");
+    for (const key of builtinOptions) {
+      if (source[key] !== undefined) complain(key, "has no effect on a file: it is an option of a built-in task");
+    }
+  });
+
+const promptSchema = z
+  .strictObject({
+    template: z.string().optional().describe("Prompt text with {column} in it; {{ and }} are braces."),
+    column: z
+      .string()
+      .optional()
+      .describe(
+        "Column that holds the prompt: text, or chat messages; `prompt` when neither this nor template is given.",
+      ),
+    system: z.string().optional().describe("System message of a chat prompt; messages that bring their own keep it."),
+    chat: z
+      .boolean()
+      .optional()
+      .describe(
+        "Render through the tokenizer's chat template; when absent, chat messages are rendered and text is not.",
+      ),
+  })
+  .superRefine((prompt, context) => {
+    if (prompt.template !== undefined && prompt.column !== undefined) {
+      const message = "`template` is given as well; keep one of the two";
+      context.addIssue({ code: "custom", path: ["column"], message });
+    }
+    if (prompt.system !== undefined && (prompt.chat === false || (prompt.template !== undefined && !prompt.chat))) {
+      const message = "has no effect on plain text; set chat: true";
+      context.addIssue({ code: "custom", path: ["system"], message });
+    }
+  })
+  .prefault({})
+  .describe("How a row becomes a prompt.");
 
 export const dataSchema = z
   .strictObject({
     train: dataSourceSchema.describe("Rows to train on."),
-    prompt: z
-      .strictObject({
-        template: z.string().optional().describe("Prompt text with {column} in it."),
-        column: z.string().optional().describe("Column that holds the prompt: text, or chat messages."),
-        system: z.string().optional().describe("System message of a chat prompt."),
-        chat: z.boolean().default(false).describe("Render through the tokenizer's chat template."),
-      })
-      .prefault({})
-      .describe("How a row becomes a prompt."),
+    prompt: promptSchema,
     completion: z.string().default("{answer}").describe("Text that an sft stage teaches, with {column} in it."),
     max_prompt_tokens: z.int().positive().default(512).describe("Longer prompts are handled as `long_prompts` says."),
     long_prompts: z
@@ -28,6 +76,9 @@ export const dataSchema = z
   .describe("Rows, and how they become prompts.");
 
 export const samplerSchema = z
-  .discriminatedUnion("kind", [z.strictObject({ kind: z.literal("shuffle").optional().default("shuffle") })])
+  .discriminatedUnion("kind", [
+    z.strictObject({ kind: defaultKind("shuffle") }).describe("A new order in every epoch, from run.seed."),
+    z.strictObject({ kind: z.literal("sequential") }).describe("The order of the data, epoch after epoch."),
+  ])
   .prefault({})
   .describe("Order in which rows are drawn.");

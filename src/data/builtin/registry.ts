@@ -1,13 +1,13 @@
 import { ExitCode, GrpoError } from "../../errors.js";
 import type { DataRecord } from "../plain.js";
-import { additionAlphabet, additionTask } from "./addition.js";
+import { type AdditionOptions, additionAlphabet, additionTask } from "./addition.js";
 
 /** A task that needs no file: its rows come from a program, the same for the same options. */
 export interface BuiltinTask {
   description: string;
   /** Every character of its prompts and answers, for models that are made with a character tokenizer. */
   alphabet: string;
-  rows(options: Record<string, unknown>): DataRecord[];
+  rows(options: AdditionOptions): DataRecord[];
 }
 
 /** The built-in tasks by the name that `builtin:` takes. */
@@ -15,7 +15,7 @@ export const builtinTasks: Readonly<Record<string, BuiltinTask>> = {
   addition: {
     description: "sums of two whole numbers: 7+5= -> 12",
     alphabet: additionAlphabet,
-    rows: (options) => additionTask(options),
+    rows: additionTask,
   },
 };
 
