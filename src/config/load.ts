@@ -28,13 +28,14 @@ export interface LoadedConfig {
  * @throws GrpoError GRPO_CONFIG that holds every mistake, a line each: `file:line:column: key: what, and the way out`
  */
 export function loadConfig(file: string, { set = [] }: { set?: readonly string[] } = {}): LoadedConfig {
-  const { drafts, staged, complaints } = draftStages(readLayers(file, set));
+  const { drafts, staged, top, complaints } = draftStages(readLayers(file, set));
   const unused = new Unused();
   const parsed = drafts.map((draft) => {
     const { sections, whole } = readSections(draft, complaints);
     unused.look(draft, sections);
     return whole;
   });
+  unused.lookBelow(drafts, top);
   complaints.push(...unused.complaints());
   if (complaints.length > 0) throw configError(sortComplaints(complaints));
   const stages = (parsed as Sections[]).map(({ run: _run, model: _model, ...sections }, i): Stage => {

@@ -8,8 +8,8 @@ export interface Problem {
   message: string;
   /** The mistake is the key itself rather than its value. */
   key?: boolean;
-  /** The mistake was found by comparing keys of one mapping. */
-  check?: boolean;
+  /** The mistake may come from others in the same mapping: a check over all of it, or a key that is missing. */
+  whole?: boolean;
 }
 
 /**
@@ -24,6 +24,7 @@ export function findProblems(schema: $ZodType & SafeParse, plain: unknown): Prob
     if (result.success) return found;
     const fresh = result.error.issues
       .flatMap((issue) => describe(schema, plain, issue))
+      .filter((problem, _, all) => !all.some((other) => misspells(other, problem)))
       .filter((problem) => !found.some((known) => covers(known.path, problem.path) || follows(known, problem)));
     if (fresh.length === 0) return found;
     found.push(...fresh);
@@ -40,9 +41,19 @@ function covers(known: Path, path: Path): boolean {
   return known.length <= path.length && known.every((key, i) => key === path[i]);
 }
 
-/** A check over a whole mapping (zod calls it custom) may only have failed because of what was taken out of it. */
+/** A mapping may only look wrong as a whole because of what was taken out of it. */
 function follows(known: Problem, problem: Problem): boolean {
-  return problem.check === true && covers(problem.path.slice(0, -1), known.path);
+  return problem.whole === true && covers(problem.path.slice(0, -1), known.path);
+}
+
+/** Whether `other` is the key that `problem` misses, written wrongly. */
+function misspells(other: Problem, problem: Problem): boolean {
+  return (
+    problem.whole === true &&
+    other.key === true &&
+    covers(problem.path.slice(0, -1), other.path) &&
+    other.message.endsWith(`did you mean "${String(problem.path.at(-1))}"?`)
+  );
 }
 
 function remove(root: unknown, path: Path): void {
@@ -60,7 +71,7 @@ function child(value: unknown, key: PropertyKey): unknown {
 function describe(schema: $ZodType, root: unknown, issue: $ZodIssue, prefix: Path = []): Problem[] {
   const path = [...prefix, ...issue.path];
   const value = path.reduce<unknown>(child, root);
-  const one = (message: string): Problem[] => [{ path, message }];
+  const one = (message: string): Problem[] => [{ path, message, ...(value === undefined && { whole: true }) }];
   switch (issue.code) {
     case "unrecognized_keys":
       return issue.keys.map((key) => ({
@@ -84,7 +95,7 @@ function describe(schema: $ZodType, root: unknown, issue: $ZodIssue, prefix: Pat
     case "too_big":
       return one(bound(issue, value));
     case "custom":
-      return [{ path, message: issue.message, check: true }];
+      return [{ path, message: issue.message, whole: true }];
     default:
       return one(issue.message);
   }

@@ -124,6 +124,9 @@ export function inactiveKeys(config: Readable): Inactive[] {
   const found: Inactive[] = [];
   const add: Add = (path, message, ...because) =>
     found.push({ path: split(path), message, because: because.map(split) });
+  if (config.model?.architecture?.model_type === "qwen2") {
+    add("model.architecture.attention_bias", "has no effect in qwen2: its q, k and v always have a bias");
+  }
   if (config.kind === "sft") {
     const why = "has no effect in an sft stage: it teaches the text of `data.completion` with cross-entropy";
     for (const section of ["models", "collect", "shape", "advantage", "objective"]) add(section, why);

@@ -1,7 +1,8 @@
 import { type Complaint, complain, type Written } from "./complaint.js";
+import { suggestKey } from "./nearest.js";
 import { type ConfigNode, merge, nodeAt, toPlain } from "./node.js";
 import { findProblems } from "./problems.js";
-import { type Stage, stageHeadSchema } from "./schema.js";
+import { configSchema, type Stage, sectionsSchema, stageHeadSchema } from "./schema.js";
 
 /** One stage as written: the sections at the top of the file with the stage's overrides on them. */
 export interface Draft extends Written {
@@ -11,15 +12,24 @@ export interface Draft extends Written {
   head?: ConfigNode;
 }
 
+export interface Drafts {
+  drafts: Draft[];
+  /** Whether there is a `stages` list. */
+  staged: boolean;
+  /** The sections at the top of the file. */
+  top: ConfigNode;
+  complaints: Complaint[];
+}
+
 /** Cuts the tree of a configuration into its stages; without a `stages` list it is one `grpo` stage. */
-export function draftStages(root: ConfigNode): { drafts: Draft[]; staged: boolean; complaints: Complaint[] } {
+export function draftStages(root: ConfigNode): Drafts {
   const complaints: Complaint[] = [];
-  const top = new Map(root.value as Map<string, ConfigNode>);
-  const list = top.get("stages");
-  top.delete("stages");
-  const common: ConfigNode = { origin: root.origin, value: top };
-  const whole: Draft = { kind: "grpo", name: "grpo", tree: common };
-  if (list === undefined) return { drafts: [whole], staged: false, complaints };
+  const sections = new Map(root.value as Map<string, ConfigNode>);
+  const list = sections.get("stages");
+  sections.delete("stages");
+  const top: ConfigNode = { origin: root.origin, value: sections };
+  const whole: Draft = { kind: "grpo", name: "grpo", tree: top };
+  if (list === undefined) return { drafts: [whole], staged: false, top, complaints };
   if (!Array.isArray(list.value)) {
     complaints.push(
       complain(
@@ -27,7 +37,7 @@ export function draftStages(root: ConfigNode): { drafts: Draft[]; staged: boolea
         { tree: root },
       ),
     );
-    return { drafts: [whole], staged: false, complaints };
+    return { drafts: [whole], staged: false, top, complaints };
   }
   const drafts = list.value.flatMap((item, index) => {
     const path = ["stages", index];
@@ -48,6 +58,11 @@ export function draftStages(root: ConfigNode): { drafts: Draft[]; staged: boolea
         message: "cannot differ between stages; write it at the top of the file",
       });
     }
+    for (const key of [...own.keys()].filter((k) => !Object.hasOwn(sectionsSchema.shape, k))) {
+      const hint = suggestKey(configSchema, path, key, undefined);
+      problems.push({ path: [key], key: true, message: `unknown key; ${hint}` });
+      own.delete(key);
+    }
     for (const problem of problems) {
       complaints.push(complain({ ...problem, path: [...path, ...problem.path] }, { tree: root }));
     }
@@ -55,10 +70,12 @@ export function draftStages(root: ConfigNode): { drafts: Draft[]; staged: boolea
     const given = nodeAt(item, ["name"])?.value;
     const name = typeof given === "string" ? given : kind;
     const tree = { origin: item.origin, value: own };
-    return [{ kind, name, head, tree: merge(common, tree), own: { tree, path } } satisfies Draft];
+    return [{ kind, name, head, tree: merge(top, tree), own: { tree, path } } satisfies Draft];
   });
   complaints.push(...repeatedNames(drafts, root));
-  return drafts.length === 0 ? { drafts: [whole], staged: false, complaints } : { drafts, staged: true, complaints };
+  return drafts.length === 0
+    ? { drafts: [whole], staged: false, top, complaints }
+    : { drafts, staged: true, top, complaints };
 }
 
 function repeatedNames(drafts: readonly Draft[], root: ConfigNode): Complaint[] {

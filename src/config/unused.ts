@@ -31,10 +31,30 @@ export class Unused {
     }
   }
 
+  /** Notes values at the top of the file that every stage overrides. */
+  lookBelow(drafts: readonly Draft[], top: ConfigNode): void {
+    for (const { path, node } of leaves(top)) {
+      if (this.seen.has(node)) continue;
+      const by = Math.min(...drafts.map(({ tree }) => layerAt(tree, path)));
+      const message = `has no effect: every stage overrides it; write it there, as stages.0.${path.map(String).join(".")}`;
+      if (node.origin.layer >= by) {
+        this.seen.set(node, { used: false, complaint: complain({ path, key: true, message }, { tree: top }) });
+      }
+    }
+  }
+
   complaints(): Complaint[] {
     return [...this.seen.values()].flatMap(({ used, complaint }) =>
       used || complaint === undefined ? [] : [complaint],
     );
+  }
+}
+
+/** The layer of the value at `path`, or of what stands in its place. */
+function layerAt(tree: ConfigNode, path: Path): number {
+  for (let depth = path.length; ; depth--) {
+    const node = nodeAt(tree, path.slice(0, depth));
+    if (node !== undefined) return node.origin.layer;
   }
 }
 

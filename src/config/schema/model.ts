@@ -53,8 +53,9 @@ export const architectureSchema = z
       .describe("One matrix for embedding and head: a small model spends most of its weights there."),
     attention_bias: z
       .boolean()
-      .optional()
-      .describe("Bias of the q, k, v (Llama: also o) projections; what the family does when absent."),
+      .default(false)
+      .describe("Bias of the attention projections (llama, qwen3; qwen2 always has it); off, as in Llama."),
+    mlp_bias: z.boolean().default(false).describe("Bias of the feed-forward projections; off, as in Llama."),
     initializer_range: z
       .number()
       .positive()
