@@ -136,6 +136,8 @@ export interface Objective<State = unknown> {
 /** Advantages of a whole batch: one array per row over its actions; NaN where a row carries no signal. */
 export interface AdvantageEstimator {
   readonly needs: Needs;
+  /** Parts that keep state between steps. */
+  readonly stateful?: readonly StatefulComponent[];
   estimate(rows: readonly Row[]): Float64Array[];
 }
 
@@ -156,11 +158,11 @@ export interface StatefulComponent {
   readonly stateName: string;
   saveState(): unknown;
   loadState(state: unknown): void;
-  /** Called once after each optimizer step with the metrics of its minibatch. */
-  observe?(metrics: Readonly<Record<string, number>>): void;
+  /** Called once after each optimizer step with the metrics of its minibatch and how many rows it had. */
+  observe?(metrics: Readonly<Record<string, number>>, rows: number): void;
 }
 
-/** True for parts that keep state. */
-export function isStateful(part: object): part is StatefulComponent {
-  return "stateName" in part;
+/** Those of the parts that keep state. */
+export function statefulParts(parts: readonly object[]): StatefulComponent[] {
+  return parts.filter((part): part is StatefulComponent => "stateName" in part);
 }

@@ -8,7 +8,7 @@ export interface GroupAdvantageOptions {
   std: Deviation;
   epsilon: number;
   /** Variances below this count as this. */
-  varianceFloor: number;
+  variance_floor: number;
   /** Advantage of the only row of a group: none, or its reward (mean 0, deviation 1, as in verl). */
   single: "zero" | "reward";
   /** `normalize_then_sum` normalises each reward component in its group first (GDPO, arXiv 2601.05242). */
@@ -48,7 +48,7 @@ export function groupAdvantages(
 
 function deviation(values: ArrayLike<number>, options: GroupAdvantageOptions): number {
   const width = standardDeviation(values, options.std);
-  return width ** 2 < options.varianceFloor ? Math.sqrt(options.varianceFloor) : width;
+  return width ** 2 < options.variance_floor ? Math.sqrt(options.variance_floor) : width;
 }
 
 /** Each component z-scored in its group, the weighted sum z-scored over the batch. A component that is absent counts 0. */

@@ -1,0 +1,253 @@
+import type { KlConfig, ObjectiveConfig } from "../../config/schema/objective.js";
+import { klEstimate } from "../kl.js";
+import type { KlController } from "../kl-controller.js";
+import { type RatioLevel, segmentRatio, segmentRatioBackward, segmentSizes, segmentsOf } from "../ratio.js";
+import { addMax, addMean, addMin } from "../tally.js";
+import {
+  type Counts,
+  type Current,
+  mergeNeeds,
+  type Needs,
+  type Objective,
+  type Row,
+  type RowGradient,
+  type StatefulComponent,
+  statefulParts,
+  type Tally,
+} from "../types.js";
+import { type AggregationOptions, maskedSum, maskSum, rowCoefficients } from "./aggregation.js";
+import { rejectionMasks } from "./rejection.js";
+import { rolloutWeights } from "./rollout-correction.js";
+import type { PolicyRule, RuleOutput } from "./rule.js";
+import type { Minibatch, Term } from "./term.js";
+import { highEntropyMasks, isOnPolicy } from "./token-masks.js";
+
+/** The parts of a policy objective; any level goes with any rule, aggregation and terms. */
+export interface PolicyParts
+  extends Pick<ObjectiveConfig, "rollout_correction" | "rejection" | "off_policy_mask" | "entropy_mask"> {
+  level: RatioLevel;
+  straightThrough: boolean;
+  rule: PolicyRule;
+  aggregation: AggregationOptions;
+  /** The KL term in the loss, or null. */
+  kl: (KlConfig & { controller: KlController }) | null;
+  terms: readonly Term[];
+}
+
+/** Everything fixed before the first backward of a minibatch. */
+interface PolicyState extends Minibatch {
+  segments: { segments: Int32Array; sizes: Float64Array }[];
+  weights: Float64Array[] | null;
+  klCoefficient: number;
+  terms: unknown[];
+}
+
+/**
+ * The family of clipped policy gradients:
+ *   loss = sum_i c_i sum_t m_it ( w_it rule(s_it, A_it) + beta kl_it ) + terms
+ * with c_i from the aggregation, s the ratio of the action's unit, w the product of rollout correction, off-policy and
+ * entropy masks. Pure float64; gradients by hand.
+ */
+export class PolicyObjective implements Objective<PolicyState> {
+  readonly needs: Needs;
+  readonly prepass = false;
+  readonly stateful: readonly StatefulComponent[];
+  readonly #parts: PolicyParts;
+
+  constructor(parts: PolicyParts) {
+    this.#parts = parts;
+    const own: Needs = { old: true };
+    if (parts.kl !== null) own.reference = true;
+    if (parts.rollout_correction !== null || parts.rejection.length > 0 || parts.off_policy_mask !== null) {
+      own.rollout = true;
+    }
+    if (parts.entropy_mask !== null) own.sampledEntropy = true;
+    this.needs = mergeNeeds([{ needs: own }, ...parts.terms]);
+    const controller = parts.kl?.adaptive == null ? [] : [parts.kl.controller];
+    this.stateful = [...controller, ...statefulParts(parts.terms)];
+  }
+
+  prepare(rows: readonly Row[], current: readonly Current[] | null, counts: Partial<Counts> = {}): PolicyState {
+    const { level, aggregation, rollout_correction, rejection, entropy_mask, kl } = this.#parts;
+    const masks = rejection.length === 0 ? rows.map((row) => row.mask) : rejectionMasks(rows, rejection);
+    const policyMasks =
+      entropy_mask === null ? masks : highEntropyMasks(rows.map(sampledEntropy), masks, entropy_mask.keep);
+    const coefficients = rowCoefficients(masks, aggregation, counts);
+    rows.forEach((row, i) => {
+      coefficients[i] = coefficients[i]! * row.weight;
+    });
+    const minibatch: Minibatch = { rows, masks, policyMasks, coefficients, counts, current };
+    return {
+      ...minibatch,
+      segments: rows.map((row, i) => {
+        const { segments, count } = segmentsOf(row, masks[i]!, level);
+        return { segments, sizes: segmentSizes(segments, count) };
+      }),
+      weights:
+        rollout_correction === null
+          ? null
+          : rolloutWeights(
+              rows,
+              rows.map((row) => row.mask),
+              rollout_correction,
+            ),
+      klCoefficient: kl === null ? 0 : kl.controller.coefficient,
+      terms: this.#parts.terms.map((term) => term.prepare(minibatch)),
+    };
+  }
+
+  rows(indices: readonly number[], current: readonly Current[], state: PolicyState, tally: Tally): RowGradient[] {
+    return indices.map((index, i) => this.#row(index, current[i]!, state, tally));
+  }
+
+  #row(index: number, current: Current, state: PolicyState, tally: Tally): RowGradient {
+    const { rule, straightThrough, kl, terms } = this.#parts;
+    const row = state.rows[index]!;
+    const mask = state.masks[index]!;
+    const { segments, sizes } = state.segments[index]!;
+    const { logp } = current;
+    const old = row.old ?? logp;
+    const advantage = row.advantage;
+    if (advantage === undefined) throw new Error("the row has no advantages");
+    if (kl !== null && row.reference === undefined) throw new Error("the KL term needs reference log-probs");
+
+    const { ratio, slope } = this.#ratio(logp, old, advantage, segments, sizes);
+    const share = this.#shares(segments, sizes);
+    const weight = state.weights?.[index] ?? null;
+    const out: RuleOutput = {
+      loss: new Float64Array(row.length),
+      dratio: new Float64Array(row.length),
+      dlogp: new Float64Array(row.length),
+      clipped: new Int8Array(row.length),
+    };
+    rule.evaluate({ mask, logp, old, ratio, advantage, weight, share }, out, tally);
+
+    const factor = this.#factors(index, logp, advantage, state);
+    const coefficient = state.coefficients[index]!;
+    const { dratio, dlogp } = out;
+    let loss = 0;
+    let klSum = 0;
+    for (let t = 0; t < row.length; t++) {
+      if (mask[t] !== 1) continue;
+      const scale = coefficient * factor[t]!;
+      loss += scale * out.loss[t]!;
+      dratio[t] = scale * dratio[t]!;
+      dlogp[t] = scale * dlogp[t]!;
+      if (kl === null) continue;
+      const { value, slope: klSlope } = klEstimate(kl.estimator, logp[t]! - row.reference![t]!, kl.limit);
+      const beta = coefficient * state.klCoefficient;
+      const r = kl.corrected ? ratio[t]! : 1;
+      klSum += r * value;
+      loss += beta * r * value;
+      dlogp[t]! += beta * r * klSlope;
+      if (kl.corrected) dratio[t]! += beta * value;
+    }
+    const through = straightThrough
+      ? dratio.map((value, t) => value * ratio[t]!)
+      : segmentRatioBackward(dratio, ratio, segments, sizes);
+    for (let t = 0; t < row.length; t++) dlogp[t]! += through[t]! * slope[t]!;
+
+    const gradient: RowGradient = { dlogp };
+    terms.forEach((term, k) => {
+      loss += term.add(index, current, state.terms[k], gradient, tally);
+    });
+    tally.loss += loss;
+    if (kl !== null) addMean(tally, "kl/mean", klSum, maskSum(mask));
+    this.#record(row, current, old, mask, ratio, share, out, tally);
+    return gradient;
+  }
+
+  /** Ratio of each action's unit, and the slope of the bounded log-ratio where the rule bounds it. */
+  #ratio(
+    logp: Float64Array,
+    old: Float64Array,
+    advantage: Float64Array,
+    segments: Int32Array,
+    sizes: Float64Array,
+  ): { ratio: Float64Array; slope: Float64Array } {
+    const { rule } = this.#parts;
+    const slope = new Float64Array(logp.length).fill(1);
+    if (rule.boundLogRatio === undefined) return { ratio: segmentRatio(logp, old, segments, sizes), slope };
+    const bounded = new Float64Array(logp.length);
+    for (let t = 0; t < logp.length; t++) {
+      const bound = rule.boundLogRatio(logp[t]! - old[t]!, advantage[t]!);
+      bounded[t] = bound.value;
+      slope[t] = bound.slope;
+    }
+    return { ratio: segmentRatio(bounded, new Float64Array(logp.length), segments, sizes), slope };
+  }
+
+  /** What an action counts in metrics about ratios. */
+  #shares(segments: Int32Array, sizes: Float64Array): Float64Array {
+    if (this.#parts.straightThrough) return new Float64Array(segments.length).fill(1);
+    return Float64Array.from(segments, (segment) => (segment < 0 ? 0 : 1 / sizes[segment]!));
+  }
+
+  /** Constant factors of the rule's loss: rollout correction, entropy mask, off-policy mask. */
+  #factors(index: number, logp: Float64Array, advantage: Float64Array, state: PolicyState): Float64Array {
+    const { off_policy_mask, entropy_mask, rule } = this.#parts;
+    const row = state.rows[index]!;
+    const weights = rule.usesWeight ? undefined : state.weights?.[index];
+    const factor = weights === undefined ? new Float64Array(row.length).fill(1) : weights.slice();
+    if (entropy_mask !== null) {
+      const kept = state.policyMasks[index]!;
+      for (let t = 0; t < row.length; t++) factor[t] = factor[t]! * kept[t]!;
+    }
+    if (off_policy_mask !== null) {
+      const sampling = row.rollout ?? row.old ?? logp;
+      if (!isOnPolicy(sampling, logp, state.masks[index]!, off_policy_mask.threshold)) {
+        for (let t = 0; t < row.length; t++) if (advantage[t]! < 0) factor[t] = 0;
+      }
+    }
+    return factor;
+  }
+
+  #record(
+    row: Row,
+    current: Current,
+    old: Float64Array,
+    mask: Uint8Array,
+    ratio: Float64Array,
+    share: Float64Array,
+    out: RuleOutput,
+    tally: Tally,
+  ): void {
+    const { rule, level, straightThrough } = this.#parts;
+    const actions = maskSum(mask);
+    let drift = 0;
+    for (let t = 0; t < row.length; t++) {
+      if (mask[t] !== 1) continue;
+      drift += old[t]! - current.logp[t]!;
+      addMin(tally, "ratio/min", ratio[t]!);
+      addMax(tally, "ratio/max", ratio[t]!);
+    }
+    addMean(tally, "kl/old", drift, actions);
+    if (current.entropy !== undefined) addMean(tally, "entropy/mean", maskedSum(current.entropy, mask), actions);
+    if (rule.clips === null) return;
+
+    let low = 0;
+    let high = 0;
+    let count = 0;
+    for (let t = 0; t < row.length; t++) {
+      if (mask[t] !== 1) continue;
+      const part = rule.clips === "action" ? 1 : share[t]!;
+      if (out.clipped[t] === -1) low += part;
+      else if (out.clipped[t] === 1) high += part;
+      count += part;
+    }
+    // A row is one unit of sequence-level ratios even when nothing of it is trained.
+    const empty = count === 0 && level === "sequence" && !straightThrough && rule.clips === "unit";
+    if (empty) count = 1;
+    addMean(tally, "ratio/clip_low", low, count);
+    addMean(tally, "ratio/clip_high", high, count);
+    addMean(tally, "ratio/clip_region", low + high, count);
+    if (count === 0) return;
+    addMin(tally, "ratio/clip_low_min", low / count);
+    addMax(tally, "ratio/clip_high_max", high / count);
+  }
+}
+
+function sampledEntropy(row: Row): Float64Array {
+  if (row.entropy === undefined) throw new Error("the entropy mask needs the entropies of sampling");
+  return row.entropy;
+}

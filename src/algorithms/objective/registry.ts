@@ -1,0 +1,64 @@
+import type { ObjectiveConfig, TermConfig } from "../../config/schema/objective.js";
+import { KlController } from "../kl-controller.js";
+import type { Objective } from "../types.js";
+import type { AggregationOptions } from "./aggregation.js";
+import { cispoRule } from "./cispo.js";
+import { clipRule } from "./clip.js";
+import { EntropyBonus } from "./entropy-bonus.js";
+import { geometricMeanRule } from "./geometric-mean.js";
+import { PolicyObjective } from "./policy-objective.js";
+import { reinforceRule } from "./reinforce.js";
+import type { PolicyRule } from "./rule.js";
+import { sapoRule } from "./sapo.js";
+import type { Term } from "./term.js";
+import { valueLoss } from "./value-loss.js";
+import { vespoRule } from "./vespo.js";
+
+/** What an objective may need to know of the rest of the configuration. */
+export interface ObjectiveContext {
+  /** Divisor of the `_norm` aggregations where the configuration gives none. */
+  maxCompletionTokens: number;
+}
+
+type OfKind<Config extends { kind: string }, Kind> = Extract<Config, { kind: Kind }>;
+
+/** One line per clip rule; its options are the member of the same kind in the schema. */
+const rules: { [Kind in ObjectiveConfig["kind"]]: (config: OfKind<ObjectiveConfig, Kind>) => PolicyRule } = {
+  clip: clipRule,
+  cispo: cispoRule,
+  sapo: sapoRule,
+  geometric_mean: geometricMeanRule,
+  vespo: vespoRule,
+  reinforce: reinforceRule,
+};
+
+/** One line per additive term. */
+const terms: {
+  [Kind in TermConfig["kind"]]: (config: OfKind<TermConfig, Kind>, aggregation: AggregationOptions) => Term;
+} = {
+  entropy: (config) => new EntropyBonus(config) as Term,
+  value: (config, aggregation) => valueLoss({ ...config, aggregation }) as Term,
+};
+
+/** The objective a configuration asks for. */
+export function makeObjective(config: ObjectiveConfig, context: ObjectiveContext): Objective {
+  const aggregation: AggregationOptions = {
+    aggregation: config.aggregation,
+    constant: config.constant ?? context.maxCompletionTokens,
+    empty_rows: config.empty_rows,
+  };
+  const rule = rules[config.kind] as (config: ObjectiveConfig) => PolicyRule;
+  const { kl } = config;
+  return new PolicyObjective({
+    ...config,
+    level: "level" in config ? config.level : "token",
+    straightThrough: "straight_through" in config && config.straight_through,
+    rule: rule(config),
+    aggregation,
+    kl: kl.coefficient === 0 || kl.placement === "reward" ? null : { ...kl, controller: new KlController(kl) },
+    terms: config.terms.map((term) => {
+      const factory = terms[term.kind] as (config: TermConfig, aggregation: AggregationOptions) => Term;
+      return factory(term, aggregation);
+    }),
+  }) as Objective;
+}

@@ -1,0 +1,33 @@
+import type { KlConfig } from "../../config/schema/objective.js";
+import type { ShapeConfig } from "../../config/schema/shape.js";
+import { clamp } from "../statistics.js";
+import type { RewardShaper } from "../types.js";
+import { KlReward } from "./kl-reward.js";
+import { repetitionShaper } from "./repetition.js";
+import { softOverlongShaper } from "./soft-overlong.js";
+
+type Item = ShapeConfig[number];
+
+/** One line per reward transform; its options are the member of the same kind in the schema. */
+const shapers: { [Kind in Item["kind"]]: (config: Extract<Item, { kind: Kind }>) => RewardShaper } = {
+  clip: ({ min, max }) =>
+    eachRow((row) => {
+      row.reward = clamp(row.reward, min, max);
+    }),
+  soft_overlong: softOverlongShaper,
+  repetition: repetitionShaper,
+  mask_truncated: () =>
+    eachRow((row) => {
+      if (!row.terminated) row.mask = new Uint8Array(row.length);
+    }),
+};
+
+function eachRow(edit: (row: Parameters<RewardShaper["shape"]>[0][number]) => void): RewardShaper {
+  return { needs: {}, shape: (rows) => rows.forEach(edit) };
+}
+
+/** The reward transforms a configuration asks for, in order; a KL penalty in the reward comes last. */
+export function makeShapers(config: ShapeConfig, kl?: KlConfig): RewardShaper[] {
+  const made = config.map((item) => (shapers[item.kind] as (config: Item) => RewardShaper)(item));
+  return kl !== undefined && kl.coefficient > 0 && kl.placement === "reward" ? [...made, new KlReward(kl)] : made;
+}
