@@ -1,3 +1,32 @@
-/** native/cpp/binding/linear.cpp */
-// biome-ignore lint/suspicious/noEmptyInterface: filled with its kernels
-export interface LinearAddon {}
+/** A tensor handle, or numbers to convert; a Uint16Array holds bf16 bits. */
+export type FloatSource = number | Float32Array | Float64Array | Uint16Array;
+
+/** native/cpp/binding/linear.cpp; numbers named x, w, dy... are tensor handles. */
+export interface LinearAddon {
+  linearForward(
+    rows: number,
+    out: number,
+    columns: number,
+    x: number,
+    w: number,
+    bias: number | null,
+    residual: number | null,
+    y: number,
+  ): void;
+  linearInputGradient(
+    rows: number,
+    out: number,
+    columns: number,
+    dy: number,
+    w: number,
+    dx: number,
+    accumulate: boolean,
+  ): void;
+  linearWeightGradient(rows: number, out: number, columns: number, x: number, dy: number, dw: number): void;
+  linearBiasGradient(rows: number, out: number, dy: number, dbias: number): void;
+  addInPlace(target: number, source: number): void;
+  panelsPack(panels: number, out: number, columns: number, start: number, count: number, rows: FloatSource): void;
+  panelsUnpack(panels: number, out: number, columns: number, start: number, count: number, rows: number): void;
+  panelsAddRows(panels: number, out: number, columns: number, ids: Int32Array, data: number): void;
+  tensorConvert(target: number, offset: number, count: number, source: FloatSource): void;
+}
