@@ -15,7 +15,10 @@ export interface Message {
 /** What prompts need of a tokenizer. */
 export interface PromptTokenizer {
   encode(text: string, options?: { addSpecialTokens?: boolean }): Int32Array;
-  renderChat(messages: readonly Message[], options?: { addGenerationPrompt?: boolean }): string;
+  renderChat(
+    messages: readonly Message[],
+    options?: { addGenerationPrompt?: boolean; variables?: Readonly<Record<string, unknown>> },
+  ): string;
   readonly eosId: number | null;
   /** The token that ends an assistant's turn in the chat template, where there is one. */
   readonly turnEndId: number | null;
@@ -32,6 +35,8 @@ export interface PromptConfig {
   system?: string | undefined;
   /** Render through the chat template. Where absent: messages are, text is not. */
   chat?: boolean | undefined;
+  /** Further variables of the chat template, such as Qwen3's `enable_thinking`. */
+  chat_variables?: Readonly<Record<string, unknown>> | undefined;
 }
 
 export interface BuildOptions {
@@ -156,7 +161,7 @@ function chatText(content: string | Message[], index: number, { prompt, tokenize
   const system = prompt.system !== undefined && messages[0]?.role !== "system";
   const conversation = system ? [{ role: "system", content: prompt.system }, ...messages] : messages;
   try {
-    return tokenizer.renderChat(conversation, { addGenerationPrompt: true });
+    return tokenizer.renderChat(conversation, { addGenerationPrompt: true, variables: prompt.chat_variables ?? {} });
   } catch (cause) {
     if (cause instanceof GrpoError) throw cause;
     const what = `the chat template refuses the messages: ${(cause as Error).message}`;

@@ -13,6 +13,8 @@ export interface ChatOptions {
   addGenerationPrompt?: boolean;
   /** JSON schemas of the tools the model may call. */
   tools?: readonly object[];
+  /** Further variables of the template, such as Qwen3's `enable_thinking`. */
+  variables?: Readonly<Record<string, unknown>>;
 }
 
 /** A model's chat template, which writes a conversation as text. */
@@ -44,9 +46,10 @@ export function compileChatTemplate(
     });
   }
   return {
-    render(messages, { addGenerationPrompt = false, tools } = {}) {
+    render(messages, { addGenerationPrompt = false, tools, variables } = {}) {
       return template.render({
         ...specialTokens,
+        ...variables,
         messages,
         tools: tools ?? null,
         documents: null,

@@ -1,20 +1,45 @@
-import type { LibraryDecoder, LibraryTokenizer } from "./library.js";
+import type { LibraryDecoder, LibraryPreTokenizer, LibraryTokenizer } from "./library.js";
+import type { PreTokenizerDefinition } from "./tokenizer-files.js";
 
 /**
  * Where @huggingface/tokenizers (JavaScript) differs from the Rust library of the same name, whose numbers everybody trains
- * with, its decoders are replaced in place:
+ * with, its parts are replaced in place.
+ *
+ * Pre-tokenizers: white space is Unicode's (JavaScript's `\s` has U+FEFF and lacks U+0085), word characters and digits
+ * are Unicode's too (its own are ASCII).
+ *
+ * Decoders:
  * - ByteFallback: a run of byte tokens that is not valid UTF-8 becomes one U+FFFD per byte, and a byte order mark is kept.
  * - ByteLevel: added tokens are bytes of the same stream as their neighbours (and each token is not compared with every
  *   added token).
  * - Metaspace: with `prepend_scheme: never` the first space is kept.
+ *
+ * @param definition `pre_tokenizer` of tokenizer.json
  */
-export function mendDecoders(tokenizer: LibraryTokenizer): void {
-  if (tokenizer.decoder !== null) mend(tokenizer.decoder);
+export function mendTokenizer(tokenizer: LibraryTokenizer, definition: PreTokenizerDefinition | null): void {
+  if (tokenizer.pre_tokenizer !== null && definition !== null) mendPreTokenizer(tokenizer.pre_tokenizer, definition);
+  if (tokenizer.decoder !== null) mendDecoder(tokenizer.decoder);
 }
 
-function mend(decoder: LibraryDecoder): void {
+const gpt2Words =
+  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
+const word = "[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}]";
+const words = new RegExp(`${word}+|[^${word.slice(1, -1)}\\p{White_Space}]+`, "gu");
+
+function mendPreTokenizer(part: LibraryPreTokenizer, definition: PreTokenizerDefinition): void {
+  const { type, pretokenizers = [], individual_digits } = definition;
+  if (type === "Sequence") {
+    for (const [i, inner] of pretokenizers.entries()) mendPreTokenizer(part.tokenizers![i]!, inner);
+  }
+  if (type === "ByteLevel") part.pattern = gpt2Words;
+  if (type === "Digits") part.pattern = individual_digits ? /\P{N}+|\p{N}/gu : /\P{N}+|\p{N}+/gu;
+  if (type === "Whitespace") part.pre_tokenize_text = (text) => text.match(words) ?? [];
+  if (type === "WhitespaceSplit") part.pre_tokenize_text = (text) => text.match(/\P{White_Space}+/gu) ?? [];
+}
+
+function mendDecoder(decoder: LibraryDecoder): void {
   const { type, prepend_scheme, replacement = "\u2581" } = decoder.config;
-  if (type === "Sequence") for (const part of decoder.decoders ?? []) mend(part);
+  if (type === "Sequence") for (const part of decoder.decoders ?? []) mendDecoder(part);
   if (type === "ByteFallback") decoder.decode_chain = decodeByteFallback;
   if (type === "ByteLevel") decoder.decode_chain = (tokens) => [decodeByteLevel(tokens)];
   if (type === "Metaspace" && prepend_scheme === "never") {

@@ -8,9 +8,17 @@ interface AddedToken {
   special: boolean;
 }
 
+/** A pre-tokenizer in tokenizer.json. */
+export interface PreTokenizerDefinition {
+  type: string;
+  pretokenizers?: PreTokenizerDefinition[];
+  individual_digits?: boolean;
+}
+
 /** tokenizer.json, as far as it is read here. */
 interface Definition {
   added_tokens: AddedToken[];
+  pre_tokenizer: PreTokenizerDefinition | null;
   model: { type?: string; unk_token?: string | null; vocab: unknown };
 }
 

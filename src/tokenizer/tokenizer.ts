@@ -1,9 +1,10 @@
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { ExitCode, GrpoError } from "../errors.js";
+import { mendAddedTokens } from "./added-tokens.js";
 import { type ChatMessage, type ChatOptions, type ChatTemplate, compileChatTemplate } from "./chat-template.js";
 import { type LibraryTokenizer, libraryTokenizer } from "./library.js";
-import { mendDecoders } from "./mend.js";
+import { mendTokenizer } from "./mend.js";
 import { readTokenizerFiles, type TokenizerFiles } from "./tokenizer-files.js";
 
 /** Text to ids and back, as the model's own tokenizer defines it. */
@@ -94,7 +95,8 @@ export function loadTokenizer(directory: string): Tokenizer {
 function construct(files: TokenizerFiles, directory: string): LibraryTokenizer {
   try {
     const library = libraryTokenizer(files.definition, files.config);
-    mendDecoders(library);
+    mendAddedTokens(library);
+    mendTokenizer(library, files.definition.pre_tokenizer);
     return library;
   } catch (cause) {
     throw new GrpoError("GRPO_TOKENIZER", `${join(directory, "tokenizer.json")}: ${(cause as Error).message}`, {

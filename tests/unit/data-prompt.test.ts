@@ -14,11 +14,10 @@ const tokenizer: PromptTokenizer = {
     const ids = [...text].map((char) => (char === "~" ? unknown : char.charCodeAt(0)));
     return Int32Array.from(addSpecialTokens ? [bos, ...ids] : ids);
   },
-  renderChat(messages, { addGenerationPrompt = false } = {}) {
+  renderChat(messages, { addGenerationPrompt = false, variables = {} } = {}) {
     if (messages.some((message) => message.role === "tool")) throw new Error("no tools here");
-    return (
-      messages.map(({ role, content }) => `${role}:${content}|`).join("") + (addGenerationPrompt ? "assistant:" : "")
-    );
+    const turns = messages.map(({ role, content }) => `${role}:${content}|`).join("");
+    return turns + (addGenerationPrompt ? `assistant:${variables.opening ?? ""}` : "");
   },
   eosId: eos,
   turnEndId: turnEnd,
@@ -43,6 +42,8 @@ test("chat prompts go through the chat template with the system message and get 
   const { tasks } = buildTasks([{ q: "hi" }], options({ template: "{q}?", system: "be brief", chat: true }));
   assert.equal(tasks[0]!.text, "system:be brief|user:hi?|assistant:");
   assert.deepEqual(Array.from(tasks[0]!.prompt), ids(tasks[0]!.text));
+  const variables = { column: "q", chat: true, chat_variables: { opening: "ok" } };
+  assert.equal(buildTasks([{ q: "hi" }], options(variables)).tasks[0]!.text, "user:hi|assistant:ok");
 });
 
 test("a column of messages is a chat, and its own system message wins", () => {

@@ -8,7 +8,7 @@ import { writeCharacterTokenizer } from "../../src/tokenizer/character.js";
 import { textDecoder } from "../../src/tokenizer/text-decoder.js";
 import { loadTokenizer } from "../../src/tokenizer/tokenizer.js";
 import { runTokenizerCases } from "../golden/tokenizer.js";
-import { sharedPath } from "../shared.js";
+import { projectRoot, sharedPath } from "../shared.js";
 
 const base = mkdtempSync(join(tmpdir(), "grpo-tokenizer-"));
 after(() => rmSync(base, { recursive: true }));
@@ -27,6 +27,21 @@ test("stories260k gives the ids and texts of Hugging Face tokenizers", { skip: s
   const result = runTokenizerCases(join(stories!, "tokenizer_cases.json"));
   assert.deepEqual(result, { passed: 6, failed: 0, messages: [] });
 });
+
+const golden = join(projectRoot, "tests/golden/tokenizers");
+for (const name of ["gpt2", "llama3", "digits", "llama2", "unigram", "bert", "word_level"]) {
+  test(`a tokenizer of the form ${name} gives the ids and texts of Hugging Face tokenizers, and streams them`, () => {
+    const result = runTokenizerCases(join(golden, name, "cases.json"));
+    assert.deepEqual(result, { passed: 82, failed: 0, messages: [] });
+    const tokenizer = loadTokenizer(join(golden, name));
+    const { cases } = JSON.parse(readFileSync(join(golden, name, "cases.json"), "utf8"));
+    for (const { ids, decoded } of cases as { ids: number[]; decoded: string }[]) {
+      const stream = textDecoder(tokenizer);
+      for (const id of ids) stream.push(id);
+      assert.equal(stream.text, decoded);
+    }
+  });
+}
 
 test("qwen2 knows its size, its end tokens and its chat template", { skip: qwen2 ? false : absent }, () => {
   const tokenizer = loadTokenizer(qwen2!);

@@ -48,15 +48,20 @@ const promptSchema = z
       .describe(
         "Render through the tokenizer's chat template; when absent, chat messages are rendered and text is not.",
       ),
+    chat_variables: z
+      .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+      .optional()
+      .describe("Further variables of the chat template, such as {enable_thinking: false} of Qwen3."),
   })
   .superRefine((prompt, context) => {
     if (prompt.template !== undefined && prompt.column !== undefined) {
       const message = "`template` is given as well; keep one of the two";
       context.addIssue({ code: "custom", path: ["column"], message });
     }
-    if (prompt.system !== undefined && (prompt.chat === false || (prompt.template !== undefined && !prompt.chat))) {
-      const message = "has no effect on plain text; set chat: true";
-      context.addIssue({ code: "custom", path: ["system"], message });
+    const plain = prompt.chat === false || (prompt.template !== undefined && !prompt.chat);
+    for (const key of ["system", "chat_variables"] as const) {
+      if (prompt[key] === undefined || !plain) continue;
+      context.addIssue({ code: "custom", path: [key], message: "has no effect on plain text; set chat: true" });
     }
   })
   .prefault({})
