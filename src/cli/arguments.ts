@@ -1,0 +1,32 @@
+import type { ArgumentsCamelCase, Argv } from "yargs";
+import { ExitCode, GrpoError } from "../errors.js";
+
+/** The options that a builder declares. */
+export type OptionsOf<Builder> = Builder extends (yargs: Argv) => Argv<infer Options> ? Options : never;
+
+/** What a handler receives of them: every name also in camel case. */
+export type ArgumentsOf<Builder> = ArgumentsCamelCase<OptionsOf<Builder>>;
+
+/** A mistake on the command line. */
+export function usageError(message: string, fix?: string): GrpoError {
+  return new GrpoError("GRPO_USAGE", message, { exitCode: ExitCode.usage, ...(fix !== undefined && { fix }) });
+}
+
+interface Bounds {
+  min: number;
+  max?: number;
+  integer?: boolean;
+}
+
+/** A yargs option that takes a number within bounds; anything else is a usage error that names the option. */
+export function numberOption(name: string, describe: string, { min, max = Infinity, integer = false }: Bounds) {
+  const coerce = (value: unknown): number => {
+    const number = value === "" || Array.isArray(value) ? Number.NaN : Number(value);
+    if (!(number >= min && number <= max) || (integer && !Number.isSafeInteger(number))) {
+      const range = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`;
+      throw usageError(`--${name} ${String(value)}: expected a ${integer ? "whole number" : "number"} ${range}`);
+    }
+    return number;
+  };
+  return { type: "string", requiresArg: true, describe, coerce } as const;
+}

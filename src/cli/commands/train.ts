@@ -1,0 +1,53 @@
+import { join } from "node:path";
+import type { Argv, CommandModule } from "yargs";
+import { type ArgumentsOf, type OptionsOf, usageError } from "../arguments.js";
+import { interruptSignal } from "../interrupt.js";
+
+function builder(yargs: Argv) {
+  return yargs
+    .option("config", { alias: "c", type: "string", requiresArg: true, describe: "YAML file that describes the run" })
+    .option("set", {
+      type: "string",
+      array: true,
+      nargs: 1,
+      default: [] as string[],
+      describe: "Override a key, as in --set train.steps=20; may be repeated",
+    })
+    .option("resume", {
+      type: "string",
+      describe: "Continue from the last checkpoint of this run, or of the run folder given",
+    })
+    .option("overwrite", {
+      type: "boolean",
+      default: false,
+      describe: "Move an existing run folder to NAME.old-N and start anew",
+    })
+    .option("dry-run", { type: "boolean", default: false, describe: "Check everything, train nothing" })
+    .option("device", { choices: ["auto", "cpu", "cuda"] as const, describe: "Where to run; overrides run.device" })
+    .example("$0 train --config run.yaml --set optimizer.learning_rate=1e-5", "")
+    .example("$0 train --config run.yaml --resume", "");
+}
+
+async function handler(argv: ArgumentsOf<typeof builder>): Promise<void> {
+  const resume = argv.resume === "" ? true : argv.resume;
+  const file = argv.config ?? (typeof resume === "string" ? join(resume, "config.resolved.yaml") : undefined);
+  if (file === undefined) throw usageError("train needs a configuration", "give --config FILE");
+  if (resume !== undefined && argv.overwrite) {
+    throw usageError("--resume continues a run and --overwrite starts it anew", "give one of the two");
+  }
+  const signal = interruptSignal();
+  const { loadConfig } = await import("../../config/load.js");
+  const set = argv.device === undefined ? argv.set : [...argv.set, `run.device=${argv.device}`];
+  const loaded = loadConfig(file, { set });
+  const { train } = await import("../../pipeline/train.js");
+  const { device } = loaded.config.run;
+  const { overwrite, dryRun } = argv;
+  await train(loaded, { ...(resume !== undefined && { resume }), overwrite, dryRun, device, signal });
+}
+
+export const trainCommand: CommandModule<object, OptionsOf<typeof builder>> = {
+  command: "train",
+  describe: "Train a policy as a configuration says",
+  builder,
+  handler,
+};

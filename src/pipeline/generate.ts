@@ -1,0 +1,5 @@
+import type { GenerateOptions } from "./options.js";
+
+export async function generate(_options: GenerateOptions): Promise<void> {
+  throw new Error("not landed");
+}
