@@ -8,7 +8,7 @@ import { readRecords } from "../../src/data/source.js";
 import { GrpoError } from "../../src/errors.js";
 import { projectRoot, sharedPath } from "../shared.js";
 
-const vectors = join(projectRoot, "tests/golden/data");
+const vectors = join(projectRoot, "tests/golden/vectors/data");
 const rows = JSON.parse(readFileSync(join(vectors, "rows.json"), "utf8")) as Record<string, unknown>[];
 const folder = mkdtempSync(join(tmpdir(), "grpo-data-"));
 after(() => rmSync(folder, { recursive: true }));

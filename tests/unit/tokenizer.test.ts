@@ -28,7 +28,7 @@ test("stories260k gives the ids and texts of Hugging Face tokenizers", { skip: s
   assert.deepEqual(result, { passed: 6, failed: 0, messages: [] });
 });
 
-const golden = join(projectRoot, "tests/golden/tokenizers");
+const golden = join(projectRoot, "tests/golden/vectors/tokenizers");
 for (const name of ["gpt2", "llama3", "digits", "llama2", "unigram", "bert", "word_level"]) {
   test(`a tokenizer of the form ${name} gives the ids and texts of Hugging Face tokenizers, and streams them`, () => {
     const result = runTokenizerCases(join(golden, name, "cases.json"));
