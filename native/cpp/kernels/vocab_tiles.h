@@ -1,0 +1,133 @@
+#pragma once
+// What the log-prob kernels and the sampler share: the inner loops on one vocabulary tile, written once per instruction set, and the
+// walk over all tiles.
+#include <cstring>
+#include <limits>
+
+#include "core/math.h"
+#include "kernels/linear_logprob.h"
+
+namespace grpo {
+
+constexpr std::size_t kPanel = 32;
+
+constexpr std::size_t round_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
+
+// Elements of T in one panel of a packed weight with `cols` columns of k.
+template <class T>
+constexpr std::size_t panel_stride(std::size_t cols) {
+  return kPanel * (sizeof(T) == 2 ? round_up(cols, 2) : cols);
+}
+
+// max, sum exp(l - max) and sum exp(l - max) * (l - max) of a row over one tile.
+template <class A>
+struct TileStats {
+  A max, sum, weighted;
+};
+
+template <class A>
+struct RowStats {
+  A max, log_sum, entropy;
+};
+
+// Masked logits: finite, so that no product with an exact zero is a NaN.
+template <class A>
+constexpr A kMasked = std::numeric_limits<A>::lowest();
+
+// Inner loops on one tile. Every form of them gives the same bits.
+template <class T>
+struct TileOps {
+  using A = compute_t<T>;
+  // out[r*ldo + n] = sum_k h[r*cols + k] w[n,k] for the columns n of `panels` panels.
+  void (*logits)(std::size_t rows, std::size_t cols, const T* h, const T* w, std::size_t panels, A* out, std::size_t ldo);
+  // Divides the first `n` logits by the temperature, masks on to the next multiple of 16, and takes their statistics: 16 lanes
+  // (column j in lane j % 16), then the lane tree.
+  TileStats<A> (*stats)(A* logits, std::size_t n, A temperature);
+  // weights[j] = exp(logits[j] - max) for j < n rounded up to 16.
+  void (*weights)(const A* logits, std::size_t n, A max, A* weights);
+  // logits[j] = -p (dsum + dentropy (log p + H)), log p = (l - max) - log_sum, for j < n rounded up to 16.
+  void (*dlogits)(A* logits, std::size_t n, const RowStats<A>& row, A dsum, A dentropy);
+};
+
+// The plain loops.
+template <class T>
+TileOps<T> reference_tile_ops();
+
+// Rows that one call of TileOps::logits handles in the forward walk; they and their logits stay in the cache.
+constexpr std::size_t kRowBlock = 96;
+
+// Below this many multiply-adds a call stays on one thread.
+constexpr std::size_t kForkWork = 1u << 20;
+
+template <class F>
+void maybe_parallel(ThreadPool& pool, std::size_t work, std::size_t items, F&& body) {
+  if (work < kForkWork) {
+    for (std::size_t i = 0; i < items; ++i) body(i, 0);
+  } else {
+    parallel_for(pool, items, static_cast<F&&>(body));
+  }
+}
+
+template <class A>
+A row_temperature(const Head& head, std::size_t r) {
+  const A t = head.temperatures ? static_cast<A>(head.temperatures[r]) : static_cast<A>(head.temperature);
+  return t == 0 ? A(1) : t;
+}
+
+// Statistics of a row from those of its tiles, in tile order. The sums are doubles, the factors exp() of type A.
+template <class A>
+RowStats<A> fold_tiles(const TileStats<A>* tile, std::size_t tiles) {
+  A max = tile[0].max;
+  double sum = tile[0].sum, weighted = tile[0].weighted;
+  for (std::size_t t = 1; t < tiles; ++t) {
+    const A shift = tile[t].max - max;
+    if (shift > 0) {
+      const double f = exp_own(-shift);
+      weighted = f * (weighted - sum * shift) + tile[t].weighted;
+      sum = f * sum + tile[t].sum;
+      max = tile[t].max;
+    } else {
+      const double f = exp_own(shift);
+      weighted += f * (tile[t].weighted + tile[t].sum * static_cast<double>(shift));
+      sum += f * tile[t].sum;
+    }
+  }
+  if (weighted != weighted) sum = weighted;  // a NaN among the logits must not pass unseen
+  const A log_sum = log_own(static_cast<A>(sum));
+  return {max, log_sum, static_cast<A>(static_cast<double>(log_sum) - weighted / sum)};
+}
+
+// Walks all tiles for rows [begin, end): logits into `kept` (end - begin, tiles * 512), or into thread scratch where it is
+// null; statistics into partials[(r - begin) * tiles + t]; then visit(t, r0, r1, logits of r0 with row stride ld).
+template <class T, class Visit>
+void walk_tiles(ThreadPool& pool, const TileOps<T>& ops, const Head& head, std::size_t begin, std::size_t end, compute_t<T>* kept,
+                TileStats<compute_t<T>>* partials, Visit&& visit) {
+  using A = compute_t<T>;
+  const std::size_t rows = end - begin, tiles = head.tiles(), blocks = (rows + kRowBlock - 1) / kRowBlock;
+  const std::size_t stride = panel_stride<T>(head.cols), work = rows * head.cols * head.limit;
+  const std::size_t scratch_rows = rows < kRowBlock ? rows : kRowBlock;
+  if (!kept)
+    for (int t = 0; t < pool.size(); ++t) pool.scratch(t, scratch_rows * kVocabTile * sizeof(A));
+  maybe_parallel(pool, work, tiles * blocks, [&](std::size_t item, int thread) {
+    const std::size_t t = item / blocks, r0 = begin + item % blocks * kRowBlock;
+    const std::size_t r1 = r0 + kRowBlock < end ? r0 + kRowBlock : end;
+    const std::size_t columns = head.limit - t * kVocabTile < kVocabTile ? head.limit - t * kVocabTile : kVocabTile;
+    const std::size_t ld = kept ? tiles * kVocabTile : kVocabTile;
+    A* out = kept ? kept + (r0 - begin) * ld + t * kVocabTile : static_cast<A*>(pool.scratch(thread, 0));
+    ops.logits(r1 - r0, head.cols, static_cast<const T*>(head.h) + r0 * head.cols,
+               static_cast<const T*>(head.w) + t * (kVocabTile / kPanel) * stride, (columns + kPanel - 1) / kPanel, out, ld);
+    for (std::size_t r = r0; r < r1; ++r)
+      partials[(r - begin) * tiles + t] = ops.stats(out + (r - r0) * ld, columns, row_temperature<A>(head, r));
+    visit(t, r0, r1, out, ld);
+  });
+}
+
+// The kernels of one instruction set, from its inner loops.
+template <class T>
+void logprob_forward(ThreadPool&, const TileOps<T>&, const Head&, const Pairs&, void* partials, void* stats, void* logp, void* entropy);
+template <class T>
+void sample_rows(ThreadPool&, const TileOps<T>&, const Head&, const Draw&, void* scratch, std::int32_t* ids, float* logprob, float* entropy);
+template <class T>
+std::size_t sample_scratch_bytes(const Head&);
+
+}  // namespace grpo
