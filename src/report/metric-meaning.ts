@@ -1,0 +1,55 @@
+const meanings: Record<string, string> = {
+  "reward/mean": "Mean total reward of the completions of the step: the number the run is to raise.",
+  "reward/std": "Standard deviation of the total reward over the step; at 0 there is nothing to learn from.",
+  loss: "Value of the objective. A loss near 0 is normal here: the advantages of a group sum to 0, and it is the gradient that teaches.",
+  "kl/mean":
+    "Mean divergence from the reference model per token; it grows as the policy moves away from where it began.",
+  "entropy/mean":
+    "Mean entropy of the sampling distribution in nats; a fall to 0 means that the policy has stopped exploring.",
+  "ratio/clip_low":
+    "Share of tokens whose probability ratio was held at the lower clip; 0 with one update per rollout.",
+  "ratio/clip_high":
+    "Share of tokens whose probability ratio was held at the upper clip; 0 with one update per rollout.",
+  grad_norm: "Norm of the gradient before clipping; sudden peaks announce unstable updates.",
+  learning_rate: "Step size of the optimizer.",
+  "length/mean": "Mean number of tokens in a completion.",
+  "length/min": "Tokens of the shortest completion.",
+  "length/max": "Tokens of the longest completion.",
+  "length/truncated": "Share of completions cut at the token limit; above 0.3 the limit is probably too low.",
+  "group/zero_std": "Share of groups whose completions all got the same reward; they teach nothing.",
+  "group/all_right": "Share of groups in which every completion got the highest reward: the prompt is too easy.",
+  "group/all_wrong": "Share of groups in which every completion got the lowest reward: the prompt is too hard.",
+  "mismatch/logprob_max_abs":
+    "Largest difference between a log-probability stored at sampling and the one the trainer computes; 0 on the CPU.",
+  "tokens/rollout": "Tokens sampled in the step.",
+  "tokens/train_unique": "Tokens computed in the update, each once.",
+  "tokens/train_logical": "Tokens the update stands for, with shared prompts counted once per completion.",
+  "tokens/s": "Tokens sampled per second of the whole step.",
+  "time/rollout_s": "Seconds spent sampling.",
+  "time/reward_s": "Seconds spent waiting for rewards.",
+  "time/update_s": "Seconds spent in the forward and backward passes and the optimizer.",
+  "time/step_s": "Seconds of the whole step.",
+  "memory/peak_mb": "Largest resident memory of the process so far, in MB.",
+};
+
+const patterns: [RegExp, (name: string) => string][] = [
+  [/^reward\/(.+)\/mean$/, (name) => `Mean of the reward component ${name}, before its weight.`],
+  [/^reward\/(.+)\/std$/, (name) => `Standard deviation of the reward component ${name}, before its weight.`],
+  [/^reward\/(.+)\/calls$/, (name) => `Calls of the user code of the reward ${name}.`],
+  [/^reward\/(.+)\/errors$/, (name) => `Calls of the reward ${name} that failed and were skipped.`],
+  [/^reward\/(.+)$/, (name) => `Logged by user code of a reward: ${name}.`],
+  [/^eval\/(.+)[/_](?:low|high)$/, (name) => `An end of the 95 % confidence interval of the evaluation's ${name}.`],
+  [/^eval\/pass@(\d+)$/, (k) => `Evaluation: chance that at least one of ${k} completions of a prompt is right.`],
+  [/^eval\/(.+)$/, (name) => `Evaluation on prompts kept apart: ${name}.`],
+  [/^time\/(.+)_s$/, (name) => `Seconds spent in: ${name}.`],
+];
+
+/** One sentence on what a metric means, for people who see it for the first time. */
+export function metricMeaning(name: string): string {
+  if (Object.hasOwn(meanings, name)) return meanings[name]!;
+  for (const [pattern, sentence] of patterns) {
+    const match = name.match(pattern);
+    if (match !== null) return sentence(match[1]!);
+  }
+  return "Logged by the method of this run.";
+}
