@@ -52,6 +52,8 @@ export interface Row {
   /** Last hidden states (length x C) of a model slot, row-major. */
   hidden?: Float64Array;
   advantage?: Float64Array;
+  /** Constant factors of the policy loss of single actions (importance weights, decay); terms such as KL are not scaled. */
+  actionWeights?: Float64Array;
 }
 
 /** What the current policy says of a row in a forward pass. */

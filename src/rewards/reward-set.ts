@@ -8,6 +8,7 @@ import { lengthReward } from "./length.js";
 import { ModuleReward, type UserCodeOptions } from "./module.js";
 import { regexReward } from "./regex.js";
 import { rewardError } from "./reward-error.js";
+import { totalReward } from "./total-reward.js";
 import type { CallScorer, RewardContext, RewardSample, SampleScorer } from "./types.js";
 
 /** Rewards of the samples of one call, in their order. */
@@ -91,19 +92,8 @@ export class RewardSet {
     await Promise.allSettled(scored.values());
     const components: Scores["components"] = {};
     for (const { spec } of this.components) components[spec.name] = await scored.get(spec.name)!;
-    return { components, total: this.sum(components, samples.length) };
-  }
-
-  private sum(components: Scores["components"], count: number): Float64Array {
-    const total = new Float64Array(count).fill(Number.NaN);
-    for (const { spec } of this.components) {
-      components[spec.name]!.forEach((value, i) => {
-        if (value === null) return;
-        const term = spec.weight * value;
-        total[i] = Number.isNaN(total[i]!) ? term : total[i]! + term;
-      });
-    }
-    return total;
+    const weights = Object.fromEntries(this.components.map(({ spec }) => [spec.name, spec.weight]));
+    return { components, total: totalReward(components, weights, samples.length) };
   }
 
   /**

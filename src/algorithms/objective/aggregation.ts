@@ -6,6 +6,8 @@ export interface AggregationOptions {
   /** Divisor of the `_norm` forms. */
   constant: number;
   empty_rows: ObjectiveConfig["empty_rows"];
+  /** Added to L_i by `sequence_mean_token_mean`; 0 unless given (verl's `agg_loss`: 1e-8). */
+  lengthEpsilon?: number;
 }
 
 /** Counts of a minibatch that is all there is. */
@@ -39,7 +41,7 @@ export function rowCoefficients(
       case "token_mean":
         return 1 / Math.max(actions, 1);
       case "sequence_mean_token_mean":
-        return 1 / (n * Math.max(maskSum(mask), 1));
+        return 1 / (n * (Math.max(maskSum(mask), 1) + (options.lengthEpsilon ?? 0)));
       case "sequence_mean_token_sum":
         return 1 / n;
       case "sequence_mean_token_sum_norm":

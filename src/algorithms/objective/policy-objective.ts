@@ -37,7 +37,7 @@ export interface PolicyParts
 /** Everything fixed before the first backward of a minibatch. */
 interface PolicyState extends Minibatch {
   segments: { segments: Int32Array; sizes: Float64Array }[];
-  weights: Float64Array[] | null;
+  weights: (Float64Array | null)[];
   klCoefficient: number;
   terms: unknown[];
 }
@@ -71,7 +71,7 @@ export class PolicyObjective implements Objective<PolicyState> {
     const { level, aggregation, rollout_correction, rejection, entropy_mask, kl } = this.#parts;
     const masks = rejection.length === 0 ? rows.map((row) => row.mask) : rejectionMasks(rows, rejection);
     const policyMasks =
-      entropy_mask === null ? masks : highEntropyMasks(rows.map(sampledEntropy), masks, entropy_mask.keep);
+      entropy_mask === null ? masks : highEntropyMasks(rows.map(sampledEntropy), masks, 1 - entropy_mask.keep);
     const coefficients = rowCoefficients(masks, aggregation, counts);
     rows.forEach((row, i) => {
       coefficients[i] = coefficients[i]! * row.weight;
@@ -83,14 +83,7 @@ export class PolicyObjective implements Objective<PolicyState> {
         const { segments, count } = segmentsOf(row, masks[i]!, level);
         return { segments, sizes: segmentSizes(segments, count) };
       }),
-      weights:
-        rollout_correction === null
-          ? null
-          : rolloutWeights(
-              rows,
-              rows.map((row) => row.mask),
-              rollout_correction,
-            ),
+      weights: actionWeights(rows, rollout_correction),
       klCoefficient: kl === null ? 0 : kl.controller.coefficient,
       terms: this.#parts.terms.map((term) => term.prepare(minibatch)),
     };
@@ -113,7 +106,7 @@ export class PolicyObjective implements Objective<PolicyState> {
 
     const { ratio, slope } = this.#ratio(logp, old, advantage, segments, sizes);
     const share = this.#shares(segments, sizes);
-    const weight = state.weights?.[index] ?? null;
+    const weight = state.weights[index]!;
     const out: RuleOutput = {
       loss: new Float64Array(row.length),
       dratio: new Float64Array(row.length),
@@ -187,8 +180,8 @@ export class PolicyObjective implements Objective<PolicyState> {
   #factors(index: number, logp: Float64Array, advantage: Float64Array, state: PolicyState): Float64Array {
     const { off_policy_mask, entropy_mask, rule } = this.#parts;
     const row = state.rows[index]!;
-    const weights = rule.usesWeight ? undefined : state.weights?.[index];
-    const factor = weights === undefined ? new Float64Array(row.length).fill(1) : weights.slice();
+    const weights = rule.usesWeight ? null : state.weights[index]!;
+    const factor = weights === null ? new Float64Array(row.length).fill(1) : weights.slice();
     if (entropy_mask !== null) {
       const kept = state.policyMasks[index]!;
       for (let t = 0; t < row.length; t++) factor[t] = factor[t]! * kept[t]!;
@@ -250,4 +243,17 @@ export class PolicyObjective implements Objective<PolicyState> {
 function sampledEntropy(row: Row): Float64Array {
   if (row.entropy === undefined) throw new Error("the entropy mask needs the entropies of sampling");
   return row.entropy;
+}
+
+/** The row's own action weights times those of the rollout correction; null where all are 1. */
+function actionWeights(
+  rows: readonly Row[],
+  correction: ObjectiveConfig["rollout_correction"],
+): (Float64Array | null)[] {
+  const masks = rows.map((row) => row.mask);
+  const corrections = correction === null ? null : rolloutWeights(rows, masks, correction);
+  return rows.map(({ actionWeights: own }, i) => {
+    if (corrections === null) return own ?? null;
+    return own === undefined ? corrections[i]! : corrections[i]!.map((weight, t) => weight * own[t]!);
+  });
 }

@@ -2,19 +2,19 @@ import { quantile } from "../statistics.js";
 import { maskSum } from "./aggregation.js";
 
 /**
- * 1 on the trained actions whose entropy is at least the (1 - keep)-quantile over all trained actions
+ * 1 on the trained actions whose entropy is at least the q-quantile over all trained actions
  * (Wang et al. 2025, arXiv 2506.01939, eq. 5).
  */
 export function highEntropyMasks(
   entropies: readonly Float64Array[],
   masks: readonly Uint8Array[],
-  keep: number,
+  q: number,
 ): Uint8Array[] {
   const trained: number[] = [];
   entropies.forEach((values, i) => {
     for (let t = 0; t < values.length; t++) if (masks[i]![t] === 1) trained.push(values[t]!);
   });
-  const threshold = quantile(trained, 1 - keep);
+  const threshold = quantile(trained, q);
   return masks.map((mask, i) => mask.map((on, t) => (on === 1 && entropies[i]![t]! >= threshold ? 1 : 0)));
 }
 
