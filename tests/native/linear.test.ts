@@ -10,17 +10,9 @@ import { packRows, panelsAddRows, unpackGradient, unpackRows } from "../../src/e
 import { Parameter } from "../../src/engine/parameter.js";
 import { type FloatType, Tensor } from "../../src/engine/tensor.js";
 import { loadAddon } from "../../src/native/load.js";
+import { numbers } from "./check.js";
 
 const addon = loadAddon();
-
-/** Uniform numbers in [-1, 1), the same for the same seed. */
-function numbers(count: number, seed: number): Float64Array {
-  let state = seed >>> 0;
-  return Float64Array.from({ length: count }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
-}
 
 function matrix(dtype: FloatType, out: number, columns: number, seed: number): Parameter {
   const parameter = new Parameter("w", "panels", [out, columns], dtype, []);

@@ -168,34 +168,40 @@ GRPO_INLINE p16 set_pair(std::uint32_t pair) {
 }
 #endif
 
+// The halves of bf16 pairs as floats: `odd` is the high half, `even` the low one.
+#if defined(__AVX512F__)
+GRPO_INLINE v16 odd_half(p16 a) {
+  return {_mm512_castsi512_ps(_mm512_and_si512(a.v, _mm512_set1_epi32(static_cast<int>(0xffff0000u))))};
+}
+GRPO_INLINE v16 even_half(p16 a) { return {_mm512_castsi512_ps(_mm512_slli_epi32(a.v, 16))}; }
+#elif defined(__AVX2__)
+GRPO_INLINE v16 odd_half(p16 a) {
+  const __m256i mask = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
+  return {_mm256_castsi256_ps(_mm256_and_si256(a.a, mask)), _mm256_castsi256_ps(_mm256_and_si256(a.b, mask))};
+}
+GRPO_INLINE v16 even_half(p16 a) {
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(a.a, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(a.b, 16))};
+}
+#else
+GRPO_INLINE v16 odd_half(p16 a) {
+  v16 r;
+  for (int i = 0; i < 4; ++i) r.v[i] = vreinterpretq_f32_u32(vandq_u32(a.v[i], vdupq_n_u32(0xffff0000u)));
+  return r;
+}
+GRPO_INLINE v16 even_half(p16 a) {
+  v16 r;
+  for (int i = 0; i < 4; ++i) r.v[i] = vreinterpretq_f32_u32(vshlq_n_u32(a.v[i], 16));
+  return r;
+}
+#endif
+
 // acc + a.odd * b.odd, then + a.even * b.even, each rounded once: what vdpbf16ps does. Without the instruction, two fused
 // multiply-adds on widened halves give the same bits wherever no subnormal number appears.
 GRPO_INLINE v16 dot_pairs(v16 acc, p16 a, p16 b) {
 #if defined(__AVX512BF16__)
   return {_mm512_dpbf16_ps(acc.v, (__m512bh)a.v, (__m512bh)b.v)};
-#elif defined(__AVX512F__)
-  const __m512i mask = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
-  const __m512 odd = _mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_and_si512(a.v, mask)),
-                                     _mm512_castsi512_ps(_mm512_and_si512(b.v, mask)), acc.v);
-  return {_mm512_fmadd_ps(_mm512_castsi512_ps(_mm512_slli_epi32(a.v, 16)),
-                          _mm512_castsi512_ps(_mm512_slli_epi32(b.v, 16)), odd)};
-#elif defined(__AVX2__)
-  const __m256i mask = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
-  __m256 lo = _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_and_si256(a.a, mask)),
-                              _mm256_castsi256_ps(_mm256_and_si256(b.a, mask)), acc.a);
-  __m256 hi = _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_and_si256(a.b, mask)),
-                              _mm256_castsi256_ps(_mm256_and_si256(b.b, mask)), acc.b);
-  lo = _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_slli_epi32(a.a, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(b.a, 16)), lo);
-  hi = _mm256_fmadd_ps(_mm256_castsi256_ps(_mm256_slli_epi32(a.b, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(b.b, 16)), hi);
-  return {lo, hi};
 #else
-  const uint32x4_t mask = vdupq_n_u32(0xffff0000u);
-  v16 r;
-  for (int i = 0; i < 4; ++i) {
-    const float32x4_t odd = vfmaq_f32(acc.v[i], vreinterpretq_f32_u32(vandq_u32(a.v[i], mask)), vreinterpretq_f32_u32(vandq_u32(b.v[i], mask)));
-    r.v[i] = vfmaq_f32(odd, vreinterpretq_f32_u32(vshlq_n_u32(a.v[i], 16)), vreinterpretq_f32_u32(vshlq_n_u32(b.v[i], 16)));
-  }
-  return r;
+  return fma16(even_half(a), even_half(b), fma16(odd_half(a), odd_half(b), acc));
 #endif
 }
 

@@ -2,6 +2,7 @@
 
 #include "kernels/linear.h"
 #include "kernels/panels.h"
+#include "kernels/with_type.h"
 
 namespace grpo {
 namespace {
@@ -80,13 +81,6 @@ void bias_gradient(ThreadPool&, std::size_t M, std::size_t N, const T* dy, compu
 
 template <class T> void add(ThreadPool&, std::size_t count, T* target, const T* source) {
   for (std::size_t i = 0; i < count; ++i) store(target[i], load(target[i]) + load(source[i]));
-}
-
-// Calls f with a value of the storage type.
-template <class F> void with_type(DType dtype, F&& f) {
-  if (dtype == DType::f64) f(double{});
-  else if (dtype == DType::bf16) f(bf16{});
-  else f(float{});
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <type_traits>
 
+#include "kernels/with_type.h"
+
 namespace grpo {
 namespace {
 
@@ -9,13 +11,6 @@ template <class To, class From> inline To cast(const From& v) {
   To out;
   store(out, static_cast<compute_t<To>>(load(v)));
   return out;
-}
-
-// Calls f with a value of each of the two storage types.
-template <class F> void with_type(DType dtype, F&& f) {
-  if (dtype == DType::f64) f(double{});
-  else if (dtype == DType::bf16) f(bf16{});
-  else f(float{});
 }
 
 template <class Panels, class Rows, class Move>

@@ -1,0 +1,231 @@
+#pragma once
+// The register tile of every matrix product: up to kTileRows rows of A times a panel of 32 columns of B,
+//   c[r][j] = chain over i of a[r][i] * b[i][j],  started from 0 or from c,  c (rows, 32) in float32.
+// One step of the chain is one float, or one pair of bf16 (the high half first). Lanes are columns, never parts of a sum,
+// so a result does not depend on the number of rows in the tile.
+// Include from instruction-set files only, as core/simd.h.
+#include "core/simd.h"
+
+namespace grpo {
+namespace GRPO_ISA_NS {
+
+// Rows of the tile and 16-lane vectors it is wide; a panel is two vectors, taken one after the other where
+// registers are few. Zen 5: 12 x 32 reaches 99 % of the peak out of the cache.
+#if defined(__AVX512F__)
+constexpr int kTileRows = 12, kTileVectors = 2;
+#else
+constexpr int kTileRows = 6, kTileVectors = 1;
+#endif
+constexpr std::size_t kPanelBytes = 32 * sizeof(float);  // of one step
+
+// Steps of a chain over `length` elements, and how many of them are whole (the last pair of an odd length is not).
+template <class T> constexpr std::size_t steps_of(std::size_t length) { return sizeof(T) == 2 ? (length + 1) / 2 : length; }
+template <class T> constexpr std::size_t whole_steps(std::size_t length) { return sizeof(T) == 2 ? length / 2 : length; }
+
+// Where the tile asks the cache for what is needed next: `lines` cache lines after every 8 steps, from `at` on.
+struct Ahead {
+  const char* at = nullptr;
+  int lines = 0;
+  bool near = false;  // into L1 rather than L2
+};
+
+template <class T> struct Step;
+
+template <> struct Step<float> {
+  template <int ROWS, int VECTORS, class Get>
+  GRPO_INLINE void add(v16 (&acc)[ROWS][VECTORS], Get&& get, const char* b) {
+    v16 w[VECTORS];
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; ++v) w[v] = load16(reinterpret_cast<const float*>(b) + 16 * v);
+#pragma GCC unroll 16
+    for (int r = 0; r < ROWS; ++r) {
+      float x;
+      std::memcpy(&x, get(r), 4);
+      const v16 xs = set16(x);
+#pragma GCC unroll 4
+      for (int v = 0; v < VECTORS; ++v) acc[r][v] = fma16(xs, w[v], acc[r][v]);
+    }
+  }
+};
+
+template <> struct Step<bf16> {
+  template <int ROWS, int VECTORS, class Get>
+  GRPO_INLINE void add(v16 (&acc)[ROWS][VECTORS], Get&& get, const char* b) {
+    p16 w[VECTORS];
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; ++v) w[v] = load_pairs(b + 64 * v);
+#if defined(__AVX512BF16__)
+#pragma GCC unroll 16
+    for (int r = 0; r < ROWS; ++r) {
+      std::uint32_t x;
+      std::memcpy(&x, get(r), 4);
+      const p16 xs = set_pair(x);
+#pragma GCC unroll 4
+      for (int v = 0; v < VECTORS; ++v) acc[r][v] = dot_pairs(acc[r][v], xs, w[v]);
+    }
+#else
+    // All rows with the odd halves, then all with the even ones: half the registers of dot_pairs.
+    v16 half[VECTORS];
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; ++v) half[v] = odd_half(w[v]);
+#pragma GCC unroll 16
+    for (int r = 0; r < ROWS; ++r) {
+      std::uint32_t x;
+      std::memcpy(&x, get(r), 4);
+      const v16 xs = odd_half(set_pair(x));
+#pragma GCC unroll 4
+      for (int v = 0; v < VECTORS; ++v) acc[r][v] = fma16(xs, half[v], acc[r][v]);
+    }
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; ++v) half[v] = even_half(load_pairs(b + 64 * v));
+#pragma GCC unroll 16
+    for (int r = 0; r < ROWS; ++r) {
+      std::uint32_t x;
+      std::memcpy(&x, get(r), 4);
+      const v16 xs = even_half(set_pair(x));
+#pragma GCC unroll 4
+      for (int v = 0; v < VECTORS; ++v) acc[r][v] = fma16(xs, half[v], acc[r][v]);
+    }
+#endif
+  }
+};
+
+template <int ROWS, int VECTORS>
+GRPO_INLINE void start(v16 (&acc)[ROWS][VECTORS], const float* c, bool from_c) {
+  if (from_c) {
+#pragma GCC unroll 16
+    for (int r = 0; r < ROWS; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < VECTORS; ++v) acc[r][v] = load16(c + 32 * r + 16 * v);
+    }
+  } else {
+#pragma GCC unroll 16
+    for (int r = 0; r < ROWS; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < VECTORS; ++v) acc[r][v] = zero16();
+    }
+  }
+}
+
+template <int ROWS, int VECTORS>
+GRPO_INLINE void finish(const v16 (&acc)[ROWS][VECTORS], float* c) {
+#pragma GCC unroll 16
+  for (int r = 0; r < ROWS; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < VECTORS; ++v) store16(c + 32 * r + 16 * v, acc[r][v]);
+  }
+}
+
+GRPO_INLINE void fetch(Ahead& ahead) {
+  if (ahead.near) {
+    for (int i = 0; i < ahead.lines; ++i) __builtin_prefetch(ahead.at + 64 * i, 0, 3);
+  } else {
+    for (int i = 0; i < ahead.lines; ++i) __builtin_prefetch(ahead.at + 64 * i, 0, 2);
+  }
+  ahead.at += 64 * ahead.lines;
+}
+
+// Row-major A: row r at a + r * stride elements, `length` elements of the chain.
+template <class T, int ROWS>
+static void tile_rows(std::size_t length, const T* a, std::size_t stride, const void* panel, float* c, bool from_c,
+                      Ahead ahead) {
+  const std::size_t pitch = stride * sizeof(T), whole = whole_steps<T>(length);
+#pragma GCC unroll 2
+  for (int half = 0; half < 2 / kTileVectors; ++half) {
+    v16 acc[ROWS][kTileVectors];
+    start<ROWS, kTileVectors>(acc, c + 16 * half, from_c);
+    const char* b = static_cast<const char*>(panel) + 64 * half;
+    // A base for every three rows: the rows between are one scaled index away.
+    const char* p0 = reinterpret_cast<const char*>(a);
+    const char *p3 = p0 + 3 * pitch, *p6 = p0 + 6 * pitch, *p9 = p0 + 9 * pitch;
+    const auto at = [&](std::size_t offset) __attribute__((always_inline)) {
+      return [=](int r) __attribute__((always_inline)) {
+        return (r < 3 ? p0 : r < 6 ? p3 : r < 9 ? p6 : p9) + static_cast<std::size_t>(r % 3) * pitch + offset;
+      };
+    };
+    std::size_t i = 0;
+    for (; i + 8 <= whole; i += 8) {
+#pragma GCC unroll 8
+      for (int u = 0; u < 8; ++u) Step<T>::template add<ROWS, kTileVectors>(acc, at(4 * u), b + kPanelBytes * u);
+      p0 += 32;
+      p3 += 32;
+      p6 += 32;
+      p9 += 32;
+      b += 8 * kPanelBytes;
+      fetch(ahead);
+    }
+    for (; i < whole; ++i) {
+      Step<T>::template add<ROWS, kTileVectors>(acc, at(0), b);
+      p0 += 4;
+      p3 += 4;
+      p6 += 4;
+      p9 += 4;
+      b += kPanelBytes;
+    }
+    if (whole < steps_of<T>(length)) {
+      // The last element of an odd length, paired with a zero in the high half.
+      std::uint32_t last[ROWS];
+      for (int r = 0; r < ROWS; ++r) {
+        std::uint16_t low;
+        std::memcpy(&low, reinterpret_cast<const char*>(a + length - 1) + static_cast<std::size_t>(r) * pitch, 2);
+        last[r] = low;
+      }
+      Step<T>::template add<ROWS, kTileVectors>(acc, [&](int r) { return reinterpret_cast<const char*>(last + r); }, b);
+    }
+    finish<ROWS, kTileVectors>(acc, c + 16 * half);
+  }
+}
+
+// Packed A: step i holds kTileRows words, of which the first ROWS are used.
+template <class T, int ROWS>
+static void tile_packed(std::size_t steps, const void* a, const void* panel, float* c, bool from_c, Ahead ahead) {
+#pragma GCC unroll 2
+  for (int half = 0; half < 2 / kTileVectors; ++half) {
+    v16 acc[ROWS][kTileVectors];
+    start<ROWS, kTileVectors>(acc, c + 16 * half, from_c);
+    const char* b = static_cast<const char*>(panel) + 64 * half;
+    const char* p = static_cast<const char*>(a);
+    const auto at = [&](std::size_t offset) __attribute__((always_inline)) {
+      return [=](int r) __attribute__((always_inline)) { return p + 4 * r + offset; };
+    };
+    std::size_t i = 0;
+    for (; i + 8 <= steps; i += 8) {
+#pragma GCC unroll 8
+      for (int u = 0; u < 8; ++u)
+        Step<T>::template add<ROWS, kTileVectors>(acc, at(4 * kTileRows * static_cast<std::size_t>(u)), b + kPanelBytes * u);
+      p += 4 * kTileRows * 8;
+      b += 8 * kPanelBytes;
+      fetch(ahead);
+    }
+    for (; i < steps; ++i) {
+      Step<T>::template add<ROWS, kTileVectors>(acc, at(0), b);
+      p += 4 * kTileRows;
+      b += kPanelBytes;
+    }
+    finish<ROWS, kTileVectors>(acc, c + 16 * half);
+  }
+}
+
+template <class T>
+using TileRows = void (*)(std::size_t, const T*, std::size_t, const void*, float*, bool, Ahead);
+using TilePacked = void (*)(std::size_t, const void*, const void*, float*, bool, Ahead);
+
+// The tile for 1 .. kTileRows rows.
+template <class T, int ROWS = kTileRows> static TileRows<T> tile_rows_for(std::size_t rows) {
+  if constexpr (ROWS > 1) {
+    if (rows < ROWS) return tile_rows_for<T, ROWS - 1>(rows);
+  }
+  return tile_rows<T, ROWS>;
+}
+template <class T, int ROWS = kTileRows> static TilePacked tile_packed_for(std::size_t rows) {
+  if constexpr (ROWS > 1) {
+    if (rows < ROWS) return tile_packed_for<T, ROWS - 1>(rows);
+  }
+  return tile_packed<T, ROWS>;
+}
+
+// Even cut of `total` rows into tiles: tile t is the rows [t * total / tiles, (t + 1) * total / tiles).
+GRPO_INLINE std::size_t tiles_of(std::size_t total) { return (total + kTileRows - 1) / kTileRows; }
+
+}  // namespace GRPO_ISA_NS
+}  // namespace grpo

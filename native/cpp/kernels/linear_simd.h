@@ -1,0 +1,245 @@
+#pragma once
+// The fast form of kernels/linear.h for f32 and bf16. Include from instruction-set files only, once each.
+#include "core/threads.h"
+#include "kernels/gemm_pack_simd.h"
+#include "kernels/linear.h"
+
+namespace grpo {
+namespace GRPO_ISA_NS {
+
+// Multiply-adds below which other threads are not woken: a few microseconds of work.
+constexpr std::size_t kAlone = 400000;
+
+GRPO_INLINE std::size_t at_most(std::size_t a, std::size_t b) { return a < b ? a : b; }
+GRPO_INLINE std::size_t cut(std::size_t total, std::size_t pieces, std::size_t i) { return total * i / pieces; }
+
+// for_items(pool, work, items, f): on this thread alone when there is little work.
+template <class F> static void for_items(ThreadPool& pool, std::size_t work, std::size_t items, F f) {
+  if (work < kAlone) {
+    for (std::size_t i = 0; i < items; ++i) f(i, 0);
+  } else {
+    parallel_for(pool, items, static_cast<F&&>(f));
+  }
+}
+
+GRPO_INLINE v16 load_16(const float* p) { return load16(p); }
+GRPO_INLINE v16 load_16(const bf16* p) { return load_bf16(p); }
+GRPO_INLINE void store_16(float* p, v16 a) { store16(p, a); }
+GRPO_INLINE void store_16(bf16* p, v16 a) { store_bf16(p, a); }
+
+// First n of 16 elements; the other lanes are zero, and are not written.
+template <class T> GRPO_INLINE v16 load_some(const T* p, std::size_t n) {
+  if (n >= 16) return load_16(p);
+  T t[16] = {};
+  for (std::size_t i = 0; i < n; ++i) t[i] = p[i];
+  return load_16(t);
+}
+template <class T> GRPO_INLINE void store_some(T* p, v16 a, std::size_t n) {
+  if (n >= 16) return store_16(p, a);
+  T t[16];
+  store_16(t, a);
+  for (std::size_t i = 0; i < n; ++i) p[i] = t[i];
+}
+
+// to[r][0..columns) = round(c[r] + bias + residual[r]), columns <= 32; bias and residual may be null.
+template <class T, class Y>
+static void store_tile(std::size_t rows, std::size_t columns, const float* c, const T* bias, const T* residual, Y* to,
+                       std::size_t stride) {
+  for (std::size_t j = 0; j < columns; j += 16) {
+    const std::size_t n = columns - j;
+    const v16 b = bias ? load_some(bias + j, n) : zero16();
+    for (std::size_t r = 0; r < rows; ++r) {
+      v16 value = load16(c + 32 * r + j);
+      if (bias) value = add16(value, b);
+      if (residual) value = add16(value, load_some(residual + r * stride + j, n));
+      store_some(to + r * stride + j, value, n);
+    }
+  }
+}
+
+template <class T>
+static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const T* x, const T* w, const T* bias,
+                    const T* residual, void* y, bool float32) {
+  if (M == 0) return;
+  const std::size_t panels = (N + 31) / 32, panel_bytes = steps_of<T>(K) * kPanelBytes;
+  const std::size_t tiles = tiles_of(M), threads = static_cast<std::size_t>(pool.size());
+  // A panel meets about 336 rows before the next one; an item is a run of panels, which the thread prefetches in turn.
+  const std::size_t blocks = (M + 335) / 336;
+  std::size_t run = panels * blocks / (8 * threads);
+  run = run < 1 ? 1 : run > 8 ? 8 : run;
+  const std::size_t runs = (panels + run - 1) / run;
+  for_items(pool, (M + 4) * N * K, blocks * runs, [&](std::size_t item, int) {
+    const std::size_t t0 = cut(tiles, blocks, item / runs), t1 = cut(tiles, blocks, item / runs + 1);
+    const std::size_t p0 = item % runs * run, p1 = at_most(p0 + run, panels);
+    float c[kTileRows * 32];
+    for (std::size_t p = p0; p < p1; ++p) {
+      const char* panel = reinterpret_cast<const char*>(w) + p * panel_bytes;
+      const char* next = reinterpret_cast<const char*>(w) + (p + 1 < p1 ? p + 1 : p0 + threads * run) * panel_bytes;
+      const std::size_t columns = at_most(N - 32 * p, 32);
+      // One tile reads the panel once, from memory; more of them spread the fetching of the next panel among them.
+      const int lines = t1 - t0 == 1 ? 16 : static_cast<int>((16 + t1 - t0 - 1) / (t1 - t0));
+      for (std::size_t t = t0; t < t1; ++t) {
+        const std::size_t m0 = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - m0;
+        const Ahead ahead = t1 - t0 == 1
+                                ? Ahead{panel + 4096, lines, true}
+                                : Ahead{next + (t - t0) * (whole_steps<T>(K) / 8) * 64 * static_cast<std::size_t>(lines), lines, false};
+        tile_rows_for<T>(rows)(K, x + m0 * K, K, panel, c, false, ahead);
+        const T* b = bias ? bias + 32 * p : nullptr;
+        const T* r = residual ? residual + m0 * N + 32 * p : nullptr;
+        if (float32) store_tile(rows, columns, c, b, r, static_cast<float*>(y) + m0 * N + 32 * p, N);
+        else store_tile(rows, columns, c, b, r, static_cast<T*>(y) + m0 * N + 32 * p, N);
+      }
+    }
+  });
+}
+
+// Columns n whose transposed panel is held at a time, rows that use it, and the most panels of k that share a pass over dy.
+constexpr std::size_t kBlockN = 1024, kBlockRows = 512, kBlockPanels = 4;
+
+template <class T>
+static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const T* dy, const T* w, T* dx,
+                           bool accumulate) {
+  if (M == 0) return;
+  const std::size_t panels = (K + 31) / 32, tiles = tiles_of(M), threads = static_cast<std::size_t>(pool.size());
+  const std::size_t blocks = (M + kBlockRows - 1) / kBlockRows;
+  // As many panels at a time as leave every thread with about the same number of items.
+  std::size_t group = kBlockPanels;
+  for (; group > 1; --group) {
+    const std::size_t items = blocks * ((panels + group - 1) / group), rounds = (items + threads - 1) / threads;
+    if (rounds * threads * group * 19 <= blocks * panels * 20) break;
+  }
+  const std::size_t groups = (panels + group - 1) / group;
+  const std::size_t block_rows = (tiles / blocks + 1) * kTileRows;
+  const std::size_t transposed = at_most((N + 31) / 32 * 32, kBlockN) * 32, sums = N > kBlockN ? block_rows * 32 : kTileRows * 32;
+  const auto body = [&](std::size_t item, int thread) {
+    const std::size_t t0 = cut(tiles, blocks, item / groups), t1 = cut(tiles, blocks, item / groups + 1);
+    const std::size_t p0 = item % groups * group, p1 = at_most(p0 + group, panels);
+    float* const wt = static_cast<float*>(pool.scratch(thread, (transposed + sums) * group * sizeof(float)));
+    float* const c = wt + transposed * group;
+    const std::size_t first = cut(M, tiles, t0);
+    for (std::size_t n0 = 0; n0 < N; n0 += kBlockN) {
+      const std::size_t n1 = at_most(n0 + kBlockN, N);
+      for (std::size_t p = p0; p < p1; ++p) transpose_panels(w, K, 32 * p, n0, n1, wt + (p - p0) * transposed);
+      for (std::size_t t = t0; t < t1; ++t) {
+        const std::size_t m0 = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - m0;
+        for (std::size_t p = p0; p < p1; ++p) {
+          // The chain pauses in float32 memory between blocks of n.
+          float* tile = c + (p - p0) * sums + (N > kBlockN ? (m0 - first) * 32 : 0);
+          tile_rows_for<T>(rows)(n1 - n0, dy + m0 * N + n0, N, wt + (p - p0) * transposed, tile, n0 > 0, Ahead{});
+          if (n1 < N) continue;
+          T* to = dx + m0 * K + 32 * p;
+          store_tile<T, T>(rows, at_most(K - 32 * p, 32), tile, nullptr, accumulate ? to : nullptr, to, K);
+        }
+      }
+    }
+  };
+  for_items(pool, (M + 4) * N * K, blocks * groups, body);
+}
+
+// Rows that a chain of the weight gradient takes between two visits of its stored value. Even, for the pairs of bf16.
+constexpr std::size_t kBlockM = 512;
+
+template <class T>
+static void weight_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const T* x, const T* dy, float* dw) {
+  if (M == 0) return;
+  const std::size_t panels = (N + 31) / 32, strips = (K + kTileRows - 1) / kTileRows, threads = static_cast<std::size_t>(pool.size());
+  const std::size_t group = panels >= 32 * threads ? 4 : panels >= 8 * threads ? 2 : 1, groups = (panels + group - 1) / group;
+  const std::size_t most = steps_of<T>(at_most(M, kBlockM));
+  // Each thread packs its columns of dy; x is packed once, in thread 0's memory, for all.
+  const std::size_t own = group * most * kPanelBytes, shared = strips * most * kTileRows * sizeof(float);
+  char* const packed = static_cast<char*>(pool.scratch(0, own + shared)) + own;
+  for (std::size_t m0 = 0; m0 < M; m0 += kBlockM) {
+    const std::size_t m1 = at_most(m0 + kBlockM, M), steps = steps_of<T>(m1 - m0);
+    const std::size_t work = (m1 - m0) * N * K;
+    for_items(pool, work, (strips + 7) / 8, [&](std::size_t item, int) {
+      const std::size_t s0 = item * 8, s1 = at_most(s0 + 8, strips);
+      // 16 rows at a time, so that reads and writes both stay within a few pages.
+      for (std::size_t m = m0; m < m1; m += 16) {
+        for (std::size_t s = s0; s < s1; ++s) {
+          pack_rows<kTileRows>(x, K, m, at_most(m + 16, m1), s * kTileRows, at_most(K - s * kTileRows, kTileRows),
+                               packed + (s * steps + steps_of<T>(m - m0)) * kTileRows * sizeof(float));
+        }
+      }
+    });
+    for_items(pool, work, groups, [&](std::size_t item, int thread) {
+      const std::size_t p0 = item * group, p1 = at_most(p0 + group, panels);
+      char* const columns = static_cast<char*>(pool.scratch(thread, own));
+      for (std::size_t p = p0; p < p1; ++p)
+        pack_rows<32>(dy, N, m0, m1, 32 * p, at_most(N - 32 * p, 32), columns + (p - p0) * steps * kPanelBytes);
+      for (std::size_t s = 0; s < strips; ++s) {
+        const std::size_t k = s * kTileRows, rows = at_most(K - k, kTileRows);
+        for (std::size_t p = p0; p < p1; ++p) {
+          float* c = dw + (p * K + k) * 32;
+          const float* next = p + 1 < p1 ? c + K * 32 : dw + (p0 * K + k + kTileRows) * 32;
+          tile_packed_for<T>(rows)(steps, packed + s * steps * kTileRows * sizeof(float), columns + (p - p0) * steps * kPanelBytes,
+                                   c, true, Ahead{reinterpret_cast<const char*>(next), 1, true});
+        }
+      }
+    });
+  }
+}
+
+template <class T>
+static void bias_gradient(ThreadPool& pool, std::size_t M, std::size_t N, const T* dy, float* dbias) {
+  for_items(pool, 4 * M * N, (N + 63) / 64, [&](std::size_t item, int) {
+    for (std::size_t n = item * 64; n < at_most(item * 64 + 64, N); n += 16) {
+      v16 sum = load_some(dbias + n, N - n);
+      for (std::size_t m = 0; m < M; ++m) sum = add16(sum, load_some(dy + m * N + n, N - n));
+      store_some(dbias + n, sum, N - n);
+    }
+  });
+}
+
+template <class T> static void add(ThreadPool& pool, std::size_t count, T* target, const T* source) {
+  constexpr std::size_t kBlock = 1 << 14;
+  for_items(pool, 8 * count, (count + kBlock - 1) / kBlock, [&](std::size_t item, int) {
+    const std::size_t end = at_most((item + 1) * kBlock, count);
+    for (std::size_t i = item * kBlock; i < end; i += 16)
+      store_some(target + i, add16(load_some(target + i, end - i), load_some(source + i, end - i)), end - i);
+  });
+}
+
+// f64 has no fast form: those calls go to the reference.
+static LinearKernels fast_linear() {
+  LinearKernels kernels;
+  kernels.forward = [](ThreadPool& pool, DType dtype, std::size_t M, std::size_t N, std::size_t K, const void* x,
+                       const void* w, const void* bias, const void* residual, void* y, bool float32) {
+    if (dtype == DType::f32)
+      forward(pool, M, N, K, static_cast<const float*>(x), static_cast<const float*>(w), static_cast<const float*>(bias),
+              static_cast<const float*>(residual), y, float32);
+    else if (dtype == DType::bf16)
+      forward(pool, M, N, K, static_cast<const bf16*>(x), static_cast<const bf16*>(w), static_cast<const bf16*>(bias),
+              static_cast<const bf16*>(residual), y, float32);
+    else linear_reference().forward(pool, dtype, M, N, K, x, w, bias, residual, y, float32);
+  };
+  kernels.input_gradient = [](ThreadPool& pool, DType dtype, std::size_t M, std::size_t N, std::size_t K, const void* dy,
+                              const void* w, void* dx, bool accumulate) {
+    if (dtype == DType::f32)
+      input_gradient(pool, M, N, K, static_cast<const float*>(dy), static_cast<const float*>(w), static_cast<float*>(dx), accumulate);
+    else if (dtype == DType::bf16)
+      input_gradient(pool, M, N, K, static_cast<const bf16*>(dy), static_cast<const bf16*>(w), static_cast<bf16*>(dx), accumulate);
+    else linear_reference().input_gradient(pool, dtype, M, N, K, dy, w, dx, accumulate);
+  };
+  kernels.weight_gradient = [](ThreadPool& pool, DType dtype, std::size_t M, std::size_t N, std::size_t K, const void* x,
+                               const void* dy, void* dw) {
+    if (dtype == DType::f32)
+      weight_gradient(pool, M, N, K, static_cast<const float*>(x), static_cast<const float*>(dy), static_cast<float*>(dw));
+    else if (dtype == DType::bf16)
+      weight_gradient(pool, M, N, K, static_cast<const bf16*>(x), static_cast<const bf16*>(dy), static_cast<float*>(dw));
+    else linear_reference().weight_gradient(pool, dtype, M, N, K, x, dy, dw);
+  };
+  kernels.bias_gradient = [](ThreadPool& pool, DType dtype, std::size_t M, std::size_t N, const void* dy, void* dbias) {
+    if (dtype == DType::f32) bias_gradient(pool, M, N, static_cast<const float*>(dy), static_cast<float*>(dbias));
+    else if (dtype == DType::bf16) bias_gradient(pool, M, N, static_cast<const bf16*>(dy), static_cast<float*>(dbias));
+    else linear_reference().bias_gradient(pool, dtype, M, N, dy, dbias);
+  };
+  kernels.add = [](ThreadPool& pool, DType dtype, std::size_t count, void* target, const void* source) {
+    if (dtype == DType::f32) add(pool, count, static_cast<float*>(target), static_cast<const float*>(source));
+    else if (dtype == DType::bf16) add(pool, count, static_cast<bf16*>(target), static_cast<const bf16*>(source));
+    else linear_reference().add(pool, dtype, count, target, source);
+  };
+  return kernels;
+}
+
+}  // namespace GRPO_ISA_NS
+}  // namespace grpo
