@@ -1,3 +1,79 @@
+/** Arrays of an AttentionPlan in the order the binding takes them, then the query rows. */
+export type PlanArguments = readonly [
+  position: Int32Array,
+  table: Int32Array,
+  tableStart: Int32Array,
+  blocks: Int32Array,
+  writeBlock: Int32Array,
+  copies: Int32Array,
+  queryRows: Int32Array | null,
+];
+
 /** native/cpp/binding/tree_attention.cpp */
-// biome-ignore lint/suspicious/noEmptyInterface: filled with its kernels
-export interface TreeAttentionAddon {}
+export interface TreeAttentionAddon {
+  treeAttention(
+    heads: number,
+    kvHeads: number,
+    headDim: number,
+    scale: number,
+    rows: number,
+    qkv: number,
+    k: number,
+    v: number,
+    out: number,
+    stats: number | null,
+    ...plan: PlanArguments
+  ): void;
+  treeAttentionBackward(
+    heads: number,
+    kvHeads: number,
+    headDim: number,
+    scale: number,
+    rows: number,
+    qkv: number,
+    k: number,
+    v: number,
+    out: number,
+    stats: number,
+    dout: number,
+    dqkv: number,
+    accumulate: boolean,
+    dk: number,
+    dv: number,
+    kRows: number,
+    vColumns: number,
+    delta: number,
+    ...plan: PlanArguments
+  ): void;
+  copyBlocks(kvHeads: number, headDim: number, k: number, v: number, copies: Int32Array): void;
+  rotary(
+    heads: number,
+    kvHeads: number,
+    headDim: number,
+    epsilon: number,
+    rows: number,
+    positions: Int32Array,
+    table: number,
+    qNorm: number | null,
+    kNorm: number | null,
+    x: number,
+    y: number,
+  ): void;
+  rotaryBackward(
+    heads: number,
+    kvHeads: number,
+    headDim: number,
+    epsilon: number,
+    rows: number,
+    positions: Int32Array,
+    table: number,
+    qNorm: number | null,
+    kNorm: number | null,
+    x: number | null,
+    dy: number,
+    dx: number,
+    accumulate: boolean,
+    dqNorm: number | null,
+    dkNorm: number | null,
+  ): void;
+}

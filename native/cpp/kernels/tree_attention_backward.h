@@ -1,0 +1,172 @@
+#pragma once
+// Backward of tree attention in two passes that need no sum across threads: dq per query, then dk and dv per block.
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "kernels/tree_attention_walk.h"
+
+namespace grpo {
+
+// Queries that read each block, ascending, as CSR; and how many slots of it hold keys.
+struct BlockIndex {
+  std::vector<std::size_t> start;
+  std::vector<std::uint32_t> query, at;  // query, and the block's index in the query's path
+  std::vector<std::size_t> filled;
+};
+
+template <class T>
+BlockIndex index_blocks(const Walk<T>& w, std::size_t blocks) {
+  const AttentionPlan& plan = w.plan;
+  BlockIndex x;
+  x.start.assign(blocks + 1, 0);
+  x.filled.assign(blocks, 0);
+  for (std::size_t i = 0; i < plan.queries; ++i)
+    for (std::size_t b = 0;; ++b) {
+      const std::int32_t id = w.block_at(plan.row_of(i), b);
+      if (id < 0) break;
+      ++x.start[static_cast<std::size_t>(id) + 1];
+      auto& filled = x.filled[static_cast<std::size_t>(id)];
+      filled = std::max(filled, static_cast<std::size_t>(w.visible(plan.row_of(i), b)));
+    }
+  for (std::size_t id = 0; id < blocks; ++id) x.start[id + 1] += x.start[id];
+  x.query.resize(x.start[blocks]);
+  x.at.resize(x.start[blocks]);
+  std::vector<std::size_t> next(x.start.begin(), x.start.end() - 1);
+  for (std::size_t i = 0; i < plan.queries; ++i)
+    for (std::size_t b = 0;; ++b) {
+      const std::int32_t id = w.block_at(plan.row_of(i), b);
+      if (id < 0) break;
+      const std::size_t at = next[static_cast<std::size_t>(id)]++;
+      x.query[at] = static_cast<std::uint32_t>(i);
+      x.at[at] = static_cast<std::uint32_t>(b);
+    }
+  return x;
+}
+
+template <class T>
+struct Backward {
+  using C = compute_t<T>;
+  const Walk<T>& w;
+  const T *qkv, *k, *v, *out;
+  const C* stats;
+  const T* dout;
+  T* dqkv;
+  bool accumulate;
+  C *dk, *dv;
+  T *k_rows, *v_columns;
+  C* delta;
+
+  // K as rows and V as columns; slots without a key are zero, so that what memory held before cannot leak.
+  void transpose(std::size_t id, std::size_t head, std::size_t filled) const {
+    const std::size_t at = w.block_offset(static_cast<std::int32_t>(id), head);
+    std::fill_n(k_rows + at, w.block, T{});
+    std::fill_n(v_columns + at, w.block, T{});
+    for (std::size_t j = 0; j < filled; ++j)
+      for (std::size_t d = 0; d < w.dim; ++d) {
+        value_at(k_rows + at, w.padded, j, d) = key_at(k + at, w.padded, j, d);
+        key_at(v_columns + at, w.padded, j, d) = value_at(v + at, w.padded, j, d);
+      }
+  }
+
+  void gather_row(std::size_t query, std::size_t head, std::size_t i, T* q, T* dy, C* kept) const {
+    w.gather(qkv + w.plan.row_of(query) * w.width, head, q + i * w.group * w.padded);
+    w.gather(dout + query * w.shape.heads * w.dim, head, dy + i * w.group * w.padded);
+    std::memcpy(kept + i * w.group * 2, stats + (query * w.shape.heads + head * w.group) * 2, w.group * 2 * sizeof(C));
+  }
+
+  void queries(const typename Walk<T>::Unit& u, Arena arena) const {
+    const std::size_t group = w.group, padded = w.padded, dim = w.dim, rows = u.count * group;
+    T *q = arena.take<T>(rows * padded), *dy = arena.take<T>(rows * padded);
+    C *kept = arena.take<C>(rows * 2), *d = arena.take<C>(rows), *dq = arena.take<C>(rows * padded);
+    std::int32_t* seen = arena.take<std::int32_t>(rows);
+    std::fill_n(dq, rows * padded, C(0));
+    for (std::size_t i = 0; i < u.count; ++i) {
+      const std::size_t query = u.first + i, first = query * w.shape.heads + u.head * group;
+      gather_row(query, u.head, i, q, dy, kept);
+      for (std::size_t h = 0; h < group; ++h)
+        d[i * group + h] = delta[first + h] = w.tiles.dot(dim, out + (first + h) * dim, dout + (first + h) * dim);
+    }
+    w.each_run(u, seen, [&](std::size_t first, std::size_t count, std::int32_t id, std::size_t keys) {
+      const std::size_t at = w.block_offset(id, u.head), r = first * group;
+      w.tiles.backward_query({count * group, dim, padded, static_cast<C>(w.shape.scale), q + r * padded, dy + r * padded, seen, keys,
+                              kept + r * 2, d + r, k + at, k_rows + at, v_columns + at, dq + r * padded, nullptr, nullptr});
+    });
+    for (std::size_t i = 0; i < u.count; ++i)
+      for (std::size_t h = 0; h < group; ++h)
+        w.tiles.round(dim, dq + (i * group + h) * padded, dqkv + w.plan.row_of(u.first + i) * w.width + (u.head * group + h) * dim,
+                      accumulate);
+  }
+
+  void keys(std::size_t id, std::size_t head, const BlockIndex& index, Arena arena) const {
+    const std::size_t group = w.group, padded = w.padded, most = chunk_queries(), rows = most * group;
+    const std::size_t at = w.block_offset(static_cast<std::int32_t>(id), head);
+    T *q = arena.take<T>(rows * padded), *dy = arena.take<T>(rows * padded);
+    C *kept = arena.take<C>(rows * 2), *d = arena.take<C>(rows);
+    std::int32_t* seen = arena.take<std::int32_t>(rows);
+    std::fill_n(dk + at, w.block, C(0));
+    std::fill_n(dv + at, w.block, C(0));
+    for (std::size_t first = index.start[id]; first < index.start[id + 1]; first += most) {
+      const std::size_t count = std::min(most, index.start[id + 1] - first);
+      std::int32_t keys = 0;
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t query = index.query[first + i];
+        gather_row(query, head, i, q, dy, kept);
+        std::memcpy(d + i * group, delta + query * w.shape.heads + head * group, group * sizeof(C));
+        const std::int32_t n = w.visible(w.plan.row_of(query), index.at[first + i]);
+        keys = std::max(keys, n);
+        for (std::size_t h = 0; h < group; ++h) seen[i * group + h] = n;
+      }
+      w.tiles.backward_key({count * group, w.dim, padded, static_cast<C>(w.shape.scale), q, dy, seen, static_cast<std::size_t>(keys),
+                            kept, d, k + at, nullptr, v_columns + at, nullptr, dk + at, dv + at});
+    }
+  }
+  std::size_t chunk_queries() const { return std::max<std::size_t>(1, 96 / w.group); }
+
+  void copied() const {
+    for (std::size_t i = w.plan.copies; i-- > 0;)
+      for (std::size_t h = 0; h < w.shape.kv_heads; ++h) {
+        const std::int32_t* c = w.plan.copy + 3 * i;
+        const std::size_t to = w.block_offset(c[0], h), from = w.block_offset(c[1], h);
+        for (std::size_t j = 0; j < static_cast<std::size_t>(c[2]) * w.padded; ++j) {
+          dk[to + j] += dk[from + j];
+          dv[to + j] += dv[from + j];
+        }
+      }
+  }
+
+  // Gradients of K and V of one row, and of its q when nothing asked for it.
+  void scatter(std::size_t row, bool queried) const {
+    T* to = dqkv + row * w.width;
+    const std::size_t q = w.shape.heads * w.dim;
+    const bool pad = w.plan.table[row] < 0;
+    if (!accumulate && !queried) std::fill_n(to, q, T{});
+    if (pad) {
+      if (!accumulate) std::fill_n(to + q, w.width - q, T{});
+      return;
+    }
+    for (std::size_t h = 0; h < w.shape.kv_heads; ++h) {
+      const std::size_t at = w.block_offset(w.plan.write_block[row], h) + slot_of(w.plan.position[row]) * w.padded;
+      w.tiles.round(w.dim, dk + at, to + q + h * w.dim, accumulate);
+      w.tiles.round(w.dim, dv + at, to + q + (w.shape.kv_heads + h) * w.dim, accumulate);
+    }
+  }
+
+  void run(std::size_t blocks) const {
+    const BlockIndex index = index_blocks(w, blocks);
+    const std::size_t heads = w.shape.kv_heads, rows = std::max(w.unit_queries(), chunk_queries()) * w.group;
+    const double work = w.pairs() * 4;
+    w.reserve(rows * (2 * w.padded * sizeof(T) + (w.padded + 3) * sizeof(C) + 4) + 6 * 64);
+    const auto arena = [&](int thread) { return Arena{static_cast<char*>(w.pool.scratch(thread, 0))}; };
+    w.spread(blocks * heads, work, [&](std::size_t i, int) { transpose(i / heads, i % heads, index.filled[i / heads]); });
+    w.spread(w.units(), work, [&](std::size_t i, int thread) { queries(w.unit(i), arena(thread)); });
+    w.spread(blocks * heads, work, [&](std::size_t i, int thread) { keys(i / heads, i % heads, index, arena(thread)); });
+    copied();
+    std::vector<bool> queried(w.plan.rows, w.plan.query_rows == nullptr);
+    if (w.plan.query_rows)
+      for (std::size_t i = 0; i < w.plan.queries; ++i) queried[w.plan.row_of(i)] = true;
+    w.spread(w.plan.rows, work, [&](std::size_t row, int) { scatter(row, queried[row]); });
+  }
+};
+
+}  // namespace grpo
