@@ -11,7 +11,7 @@ const { values, positionals } = parseArgs({ allowPositionals: true, options: { f
 const base = join(root, "dist/tests", values.folder ?? "");
 const files = readdirSync(base, { recursive: true })
   .map((name) => join(base, String(name)))
-  .filter((path) => path.endsWith(".test.js") && positionals.every((word) => path.includes(word)))
+  .filter((path) => path.endsWith(".test.js") && positionals.every((word) => path.slice(base.length).includes(word)))
   .sort();
 if (files.length === 0) {
   console.error(`no test file matches ${positionals.join(" ")}`);

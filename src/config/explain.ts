@@ -11,7 +11,6 @@ export function jsonSchema(): Record<string, unknown> {
     io: "input",
     override: ({ jsonSchema: node }) => {
       delete node.path;
-      delete node.cwd;
     },
   }) as Record<string, unknown>;
   return { $schema, title: "grpo configuration", ...rest };

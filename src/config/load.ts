@@ -3,7 +3,7 @@ import { globalRegistry } from "zod";
 import { type Complaint, complain, sortComplaints } from "./complaint.js";
 import { configError, readLayers } from "./layers.js";
 import { type ConfigNode, leaves, type Origin, type Path, toPlain } from "./node.js";
-import { findProblems } from "./problems.js";
+import { covers, findProblems } from "./problems.js";
 import { checkRules, type Readable } from "./rules.js";
 import { type Config, type Sections, type Stage, sectionsSchema } from "./schema.js";
 import { type Draft, draftStages } from "./stages.js";
@@ -43,7 +43,8 @@ export function loadConfig(file: string, { set = [] }: { set?: readonly string[]
     return { kind, name, ...sections };
   });
   const { run, model } = parsed[0] as Sections;
-  return { file, config: { run, model, stages }, staged, origins: originsOf(drafts, staged) };
+  const absolute = { ...run, out_dir: resolve(run.out_dir) };
+  return { file, config: { run: absolute, model, stages }, staged, origins: originsOf(drafts, staged) };
 }
 
 /** Schema, then rules, over one stage; mistakes are added to `complaints`, and what can be read is returned. */
@@ -55,13 +56,13 @@ function readSections(draft: Draft, complaints: Complaint[]): { sections: Readab
     const result = schema.safeParse(plain[name]);
     if (result.success) Object.assign(sections, { [name]: result.data });
   }
-  problems.push(...checkRules(sections));
+  problems.push(...checkRules(sections).filter(({ path }) => !problems.some((known) => covers(known.path, path))));
   for (const problem of problems) complaints.push(complain(problem, draft));
   const { kind: _kind, ...whole } = sections;
   return { sections, whole: problems.length === 0 ? (whole as Sections) : null };
 }
 
-/** The tree with every path made absolute: relative to the file that holds it, or to the working directory. */
+/** The tree with every path made absolute: relative to the file that holds it, in `--set` to the working directory. */
 function absolutePaths(node: ConfigNode, root: unknown = toPlain(node), path: Path = []): ConfigNode {
   const { value, origin } = node;
   if (value instanceof Map) {
@@ -72,11 +73,10 @@ function absolutePaths(node: ConfigNode, root: unknown = toPlain(node), path: Pa
     return { origin, value: value.map((child, index) => absolutePaths(child, root, [...path, index])) };
   }
   if (typeof value !== "string" || value === "") return node;
-  const meta = schemasAt(sectionsSchema, path, root)
+  const isPath = schemasAt(sectionsSchema, path, root)
     .flatMap(layersOf)
-    .map((schema) => globalRegistry.get(schema))
-    .find((m) => m?.path === true);
-  return meta === undefined ? node : { origin, value: resolve(meta.cwd === true ? process.cwd() : origin.base, value) };
+    .some((schema) => globalRegistry.get(schema)?.path === true);
+  return isPath ? { origin, value: resolve(origin.base, value) } : node;
 }
 
 /** Where each written value stands, by its dotted path in the resolved configuration. */

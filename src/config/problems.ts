@@ -37,7 +37,7 @@ interface SafeParse {
 }
 
 /** A mistake at `known` explains one at `path`: the same key, one below it, or its parent found incomplete without it. */
-function covers(known: Path, path: Path): boolean {
+export function covers(known: Path, path: Path): boolean {
   return known.length <= path.length && known.every((key, i) => key === path[i]);
 }
 
@@ -47,7 +47,7 @@ function follows(known: Problem, problem: Problem): boolean {
 }
 
 /** Whether `other` is the key that `problem` misses, written wrongly. */
-function misspells(other: Problem, problem: Problem): boolean {
+export function misspells(other: Problem, problem: Problem): boolean {
   return (
     problem.whole === true &&
     other.key === true &&

@@ -1,7 +1,7 @@
 import { type Complaint, complain, type Written } from "./complaint.js";
 import { suggestKey } from "./nearest.js";
 import { type ConfigNode, merge, nodeAt, toPlain } from "./node.js";
-import { findProblems } from "./problems.js";
+import { findProblems, misspells } from "./problems.js";
 import { configSchema, type Stage, sectionsSchema, stageHeadSchema } from "./schema.js";
 
 /** One stage as written: the sections at the top of the file with the stage's overrides on them. */
@@ -63,12 +63,12 @@ export function draftStages(root: ConfigNode): Drafts {
       problems.push({ path: [key], key: true, message: `unknown key; ${hint}` });
       own.delete(key);
     }
-    for (const problem of problems) {
+    for (const problem of problems.filter((p) => !problems.some((other) => misspells(other, p)))) {
       complaints.push(complain({ ...problem, path: [...path, ...problem.path] }, { tree: root }));
     }
     const kind = nodeAt(item, ["kind"])?.value === "sft" ? "sft" : "grpo";
     const given = nodeAt(item, ["name"])?.value;
-    const name = typeof given === "string" ? given : kind;
+    const name = typeof given === "string" ? given : problems.length > 0 ? String(index) : kind;
     const tree = { origin: item.origin, value: own };
     return [{ kind, name, head, tree: merge(top, tree), own: { tree, path } } satisfies Draft];
   });

@@ -1,27 +1,47 @@
 import * as z from "zod";
 import { defaultKind, pathString } from "./parts.js";
 
+const factor = z.number().positive().describe("How many times longer the context becomes.");
+const trained = z.int().positive().describe("Context length before scaling, in tokens.");
+
 const ropeScalingSchema = z.discriminatedUnion("rope_type", [
-  z.strictObject({ rope_type: z.literal("linear"), factor: z.number().positive() }),
-  z.strictObject({ rope_type: z.literal("dynamic"), factor: z.number().positive() }),
-  z.strictObject({
-    rope_type: z.literal("llama3"),
-    factor: z.number().positive(),
-    low_freq_factor: z.number().positive(),
-    high_freq_factor: z.number().positive(),
-    original_max_position_embeddings: z.int().positive(),
-  }),
-  z.strictObject({
-    rope_type: z.literal("yarn"),
-    factor: z.number().positive(),
-    original_max_position_embeddings: z.int().positive().optional(),
-    attention_factor: z.number().positive().optional(),
-    beta_fast: z.number().positive().optional(),
-    beta_slow: z.number().positive().optional(),
-    mscale: z.number().optional(),
-    mscale_all_dim: z.number().optional(),
-    truncate: z.boolean().optional(),
-  }),
+  z.strictObject({ rope_type: z.literal("linear"), factor }).describe("Positions divided by the factor."),
+  z
+    .strictObject({ rope_type: z.literal("dynamic"), factor })
+    .describe("A base that grows with the longest allowed sequence, fixed once per run."),
+  z
+    .strictObject({
+      rope_type: z.literal("llama3"),
+      factor,
+      low_freq_factor: z.number().positive().describe("Wavelengths above context / this are scaled."),
+      high_freq_factor: z.number().positive().describe("Wavelengths below context / this are left alone."),
+      original_max_position_embeddings: trained,
+    })
+    .describe("Llama 3: scales long wavelengths only, smoothly."),
+  z
+    .strictObject({
+      rope_type: z.literal("yarn"),
+      factor,
+      original_max_position_embeddings: trained.optional(),
+      attention_factor: z
+        .number()
+        .positive()
+        .optional()
+        .describe("Factor of the attention logits; from `factor` when absent."),
+      beta_fast: z
+        .number()
+        .positive()
+        .optional()
+        .describe("Rotations above which a dimension is left alone; 32 when absent."),
+      beta_slow: z.number().positive().optional().describe("Rotations below which it is fully scaled; 1 when absent."),
+      mscale: z.number().optional().describe("Numerator of the attention factor, as in DeepSeek."),
+      mscale_all_dim: z.number().optional().describe("Denominator of the attention factor, as in DeepSeek."),
+      truncate: z
+        .boolean()
+        .optional()
+        .describe("Round the range of scaled dimensions to whole ones; true when absent."),
+    })
+    .describe("YaRN (arXiv 2309.00071)."),
 ]);
 
 /** A model made from random weights; the keys are those of a Hugging Face `config.json`. */

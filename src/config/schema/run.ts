@@ -1,5 +1,4 @@
 import * as z from "zod";
-import { pathString } from "./parts.js";
 
 export const runSchema = z
   .strictObject({
@@ -14,9 +13,10 @@ export const runSchema = z
       .max(0xffffffff)
       .default(17)
       .describe("Keys all randomness of the run. Fixed, so that two runs of one config are the same run."),
-    out_dir: pathString()
+    out_dir: z
+      .string()
+      .min(1)
       .default("runs")
-      .meta({ cwd: true })
       .describe(
         "Folder of run folders, relative to the working directory, so that a config can lie in a read-only place.",
       ),

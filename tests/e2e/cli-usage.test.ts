@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { projectRoot } from "../shared.js";
+
+const main = join(projectRoot, "dist/src/cli/main.js");
+const folder = mkdtempSync(join(tmpdir(), "grpo-cli-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function grpo(...args: string[]): { code: number | null; out: string; err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { cwd: folder, encoding: "utf8" });
+  return { code: status, out: stdout, err: stderr };
+}
+
+const verbs = ["train", "eval", "export", "generate", "recipes", "config", "doctor"];
+
+test("--help of every verb answers in under half a second and exits 0", () => {
+  for (const verb of [[], ...verbs.map((v) => [v])]) {
+    let best = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 3 && best > 500; i++) {
+      const start = performance.now();
+      const { code, out } = grpo(...verb, "--help");
+      best = Math.min(best, performance.now() - start);
+      assert.equal(code, 0);
+      assert.match(out, new RegExp(`^grpo ${verb[0] ?? "<command>"}`));
+    }
+    assert(best < 500, `grpo ${verb.join(" ")} --help took ${best.toFixed(0)} ms`);
+  }
+});
+
+test("usage mistakes exit 2 with one clear message and no stack", () => {
+  const usage = (args: string[], err: string) => assert.deepEqual(grpo(...args), { code: 2, out: "", err });
+  usage([], "name a command; `grpo --help` lists them\n");
+  usage(["trian"], "Did you mean train?\n");
+  usage(["train"], "train needs a configuration\n  give --config FILE\n");
+  usage(["train", "--confg", "x"], "Unknown argument: confg\n  did you mean --config?\n");
+  usage(["train", "--config", "x", "--set"], "Not enough arguments following: set\n");
+  usage(["eval", "--model", "m"], "Missing required argument: benchmark\n");
+  usage(
+    ["generate", "--model", "m", "--prompt", "p", "--samples", "0"],
+    "--samples 0: expected a whole number of at least 1\n",
+  );
+  usage(
+    ["generate", "--model", "m", "--prompt", "p", "--top-p", "1.5"],
+    "--top-p 1.5: expected a number from 0 to 1\n",
+  );
+  usage(
+    ["train", "--config", "x", "--resume", "--overwrite"],
+    "--resume continues a run and --overwrite starts it anew\n  give one of the two\n",
+  );
+  usage(["recipes"], "name an action: list or show\n");
+  usage(["recipes", "shwo"], "Did you mean show?\n");
+  usage(
+    ["config", "explain", "rollout.grop_size"],
+    'no configuration key is called "rollout.grop_size"\n  did you mean "group_size"?\n',
+  );
+});
+
+test("a configuration with mistakes exits 3, a line per mistake", () => {
+  writeFileSync(join(folder, "run.yaml"), "model: {path: m, dtype: int8}\nrollout: {group_size: 1}\n");
+  assert.deepEqual(grpo("train", "--config", "run.yaml"), {
+    code: 3,
+    out: "",
+    err: `run.yaml:1:1: data: missing; expected a mapping
+run.yaml:1:1: rewards: missing; without a reward every advantage is 0
+run.yaml:1:25: model.dtype: Invalid option: expected one of "fp32"|"bf16"
+run.yaml:2:23: rollout.group_size: a group needs at least 2 completions, or every advantage is 0
+`,
+  });
+  assert.deepEqual(grpo("train", "--config", "nope.yaml"), { code: 3, out: "", err: "nope.yaml: no such file\n" });
+  assert.deepEqual(grpo("train", "--resume", "runs/gone"), {
+    code: 3,
+    out: "",
+    err: "runs/gone/config.resolved.yaml: no such file\n",
+  });
+});
+
+test("recipes list has a line for each recipe, and show prints its YAML", () => {
+  const list = grpo("recipes", "list");
+  assert.equal(list.code, 0);
+  assert.match(list.out, /^dapo {2,}clip-higher/m);
+  const show = grpo("recipes", "show", "dapo");
+  assert.equal(show.code, 0);
+  assert.match(show.out, /^dapo: clip-higher[\s\S]*\nextends: recipe:dapo\n[\s\S]*epsilon_high: 0\.28/);
+  assert.deepEqual(grpo("recipes", "show", "dapoo"), {
+    code: 3,
+    out: "",
+    err: 'no recipe is named "dapoo"\n  did you mean "dapo"?\n',
+  });
+});
+
+test("config schema prints a JSON Schema that parses", () => {
+  const { code, out } = grpo("config", "schema");
+  assert.equal(code, 0);
+  assert.equal((JSON.parse(out) as { title: string }).title, "grpo configuration");
+});
