@@ -4,8 +4,11 @@ import { yieldPoint } from "./yield.js";
 interface Entry {
   outputs: readonly Tensor[];
   saved: readonly Tensor[];
-  backward: () => void;
+  backward: Backward;
 }
+
+/** Turns the gradient of an op's outputs into those of its inputs; asynchronous where it runs a tape of its own. */
+type Backward = () => void | Promise<void>;
 
 /**
  * A memory scope with an optional tape. Every tensor an op makes belongs to the graph that was passed to the op and is freed
@@ -57,7 +60,7 @@ export class Graph {
    * @param outputs freed, with their gradients, once `backward` has run
    * @param saved further tensors that only `backward` needs; freed with the outputs
    */
-  record(outputs: readonly Tensor[], saved: readonly Tensor[], backward: () => void): void {
+  record(outputs: readonly Tensor[], saved: readonly Tensor[], backward: Backward): void {
     if (this.grad) this.#tape.push({ outputs, saved, backward });
     else for (const tensor of saved) this.free(tensor);
   }
@@ -104,7 +107,8 @@ export class Graph {
   /** Runs the tape backwards from the seeded gradients, freeing what it passes. */
   async backward(): Promise<void> {
     for (let entry = this.#tape.pop(); entry !== undefined; entry = this.#tape.pop()) {
-      entry.backward();
+      const pending = entry.backward();
+      if (pending !== undefined) await pending;
       for (const output of entry.outputs) {
         this.#gradients.get(output)?.dispose();
         this.#gradients.delete(output);

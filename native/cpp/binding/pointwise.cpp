@@ -120,7 +120,7 @@ void embedding(const Napi::CallbackInfo& info) {
                                   a.tensor(5, "y", count * cols, t).data);
 }
 
-// embeddingBackward(cols, slots, dy, sums)
+// embeddingBackward(cols, slots, dy, sums); rows of dy beyond the slots are not read
 void embedding_backward(const Napi::CallbackInfo& info) {
   const Args a(info, "embeddingBackward");
   const std::size_t cols = a.size(0, "cols");
@@ -130,7 +130,8 @@ void embedding_backward(const Napi::CallbackInfo& info) {
   if (sums.dtype != accumulator(t)) a.fail(std::string("sums is ") + name_of(sums.dtype) + ", expected " + name_of(accumulator(t)));
   std::size_t count = 0;
   const std::int32_t* slots = indices(a, 1, "slots", cols == 0 ? 0 : sums.numel / cols, &count);
-  a.backend().pointwise.embedding_backward(a.pool(), t, cols, slots, count, a.tensor(2, "dy", count * cols).data, sums.data);
+  if (dy.numel < count * cols) a.fail("dy has " + std::to_string(dy.numel) + " elements, expected " + std::to_string(count * cols));
+  a.backend().pointwise.embedding_backward(a.pool(), t, cols, slots, count, dy.data, sums.data);
 }
 
 // gatherRows(cols, rows, x, y)

@@ -1,11 +1,15 @@
 #pragma once
 #include "core/cpu.h"
-#include "core/dtype.h"
-#include "core/threads.h"
+#include "kernels/adamw.h"
+#include "kernels/square_sums.h"
 
 namespace grpo {
 
-struct OptimizerKernels {};
+// Kernels that walk the linear memory of a parameter. Each field starts as the reference; its header says what it does.
+struct OptimizerKernels {
+  decltype(&grpo::adamw) adamw = &grpo::adamw;
+  decltype(&grpo::square_sums) square_sums = &grpo::square_sums;
+};
 
 OptimizerKernels optimizer_kernels(Isa isa);
 
