@@ -20,7 +20,7 @@ data:
   long_prompts: drop
 sampler: {kind: shuffle}
 rollout: {strategy: {kind: parallel}, environment: null, group_size: 8, max_completion_tokens: 256, temperature: 1.0,
-          top_p: 1.0, top_k: 0, min_p: 0, stop: []}
+          top_p: 1.0, top_k: 0, min_p: 0, stop: [], sync: {interval: 1, offset: 0}}
 rewards:
   - {name: accuracy, kind: exact, answer: "{answer}", weight: 1.0}
   - {name: style, kind: module, module: ./reward.mjs, weight: 0.2, timeout_s: 10}

@@ -35,6 +35,19 @@ export const rolloutSchema = z
       .max(1)
       .default(0)
       .describe("Drop tokens below this share of the likeliest one; 0 is off, because it biases the gradient."),
+    sync: z
+      .strictObject({
+        interval: z
+          .literal(1)
+          .default(1)
+          .describe("Steps between two hand-overs; the sampler reads the trained weights."),
+        offset: z
+          .literal(0)
+          .default(0)
+          .describe("Steps that the sampler lags behind; none, it has no copy of its own."),
+      })
+      .prefault({})
+      .describe("How the sampler follows the trained weights: at every step, because both are the same weights."),
     stop: z.array(z.string().min(1)).default([]).describe("Texts that end a completion, besides the end tokens."),
   })
   .prefault({})
