@@ -27,16 +27,17 @@ const rules: readonly Rule[] = [
     if (model.path !== undefined && model.architecture !== undefined) {
       report("model.architecture", "`path` is given as well; keep one of the two");
     }
-    if (model.architecture !== undefined && model.tokenizer === undefined) {
-      report(
-        "model.tokenizer",
-        "missing; random weights need a tokenizer: give `path` (a folder) or `alphabet` (characters)",
-      );
-    }
     const { tokenizer } = model;
     if (tokenizer !== undefined && (tokenizer.path === undefined) === (tokenizer.alphabet === undefined)) {
       report("model.tokenizer", "give either `path` (a folder) or `alphabet` (characters)");
     }
+  }),
+  rule(["model", "data"], ({ model, data }, report) => {
+    if (model.architecture === undefined || model.tokenizer !== undefined || data.train.builtin !== undefined) return;
+    report(
+      "model.tokenizer",
+      "missing; random weights on data of your own need one: give `path` (a folder) or `alphabet` (characters)",
+    );
   }),
   rule(["model"], ({ model }, report) => {
     const a = model.architecture;

@@ -110,7 +110,7 @@ test("random weights need a tokenizer and a shape that divides", () => {
   const shape = "model_type: llama, intermediate_size: 8, num_hidden_layers: 1";
   const both = `model: {path: m, architecture: {${shape}, hidden_size: 10, num_attention_heads: 4, num_key_value_heads: 3}}\n`;
   assert.deepEqual(mistakes(`${both}${least}`), [
-    "run.yaml:1:1: model.tokenizer: missing; random weights need a tokenizer: give `path` (a folder) or `alphabet` (characters)",
+    "run.yaml:1:1: model.tokenizer: missing; random weights on data of your own need one: give `path` (a folder) or `alphabet` (characters)",
     "run.yaml:1:32: model.architecture: `path` is given as well; keep one of the two",
     "run.yaml:1:109: model.architecture.hidden_size: must be a multiple of num_attention_heads (4), or give head_dim",
     "run.yaml:1:158: model.architecture.num_key_value_heads: must divide num_attention_heads (4): each key head serves the same number of query heads",

@@ -89,7 +89,9 @@ const tokenizerSchema = z
     path: pathString().optional().describe("Folder that holds tokenizer.json."),
     alphabet: z.string().min(1).optional().describe("Characters of a tokenizer with one token per character."),
   })
-  .describe("The tokenizer, where it is not that of the model folder: a folder, or an alphabet of characters.");
+  .describe(
+    "The tokenizer, where it is not that of the model folder: a folder, or an alphabet; that of the built-in task when absent.",
+  );
 
 export const modelSchema = z
   .strictObject({
