@@ -1,7 +1,13 @@
 import type { KlConfig, ObjectiveConfig } from "../../config/schema/objective.js";
+import {
+  type SegmentRatioOptions,
+  type SegmentRatios,
+  segmentRatio,
+  segmentRatioBackward,
+} from "../../engine/ops/segment-ratio.js";
 import { klEstimate } from "../kl.js";
 import type { KlController } from "../kl-controller.js";
-import { type RatioLevel, segmentRatio, segmentRatioBackward, segmentSizes, segmentsOf } from "../ratio.js";
+import { type RatioLevel, segmentsOf } from "../ratio.js";
 import { addMax, addMean, addMin } from "../tally.js";
 import {
   type Counts,
@@ -26,6 +32,8 @@ import { highEntropyMasks, isOnPolicy } from "./token-masks.js";
 export interface PolicyParts
   extends Pick<ObjectiveConfig, "rollout_correction" | "rejection" | "off_policy_mask" | "entropy_mask"> {
   level: RatioLevel;
+  ratio: SegmentRatioOptions;
+  /** Ratio of the unit in value, of the action in gradient. */
   straightThrough: boolean;
   rule: PolicyRule;
   aggregation: AggregationOptions;
@@ -36,7 +44,7 @@ export interface PolicyParts
 
 /** Everything fixed before the first backward of a minibatch. */
 interface PolicyState extends Minibatch {
-  segments: { segments: Int32Array; sizes: Float64Array }[];
+  segments: Int32Array[];
   weights: (Float64Array | null)[];
   klCoefficient: number;
   terms: unknown[];
@@ -79,10 +87,7 @@ export class PolicyObjective implements Objective<PolicyState> {
     const minibatch: Minibatch = { rows, masks, policyMasks, coefficients, counts, current };
     return {
       ...minibatch,
-      segments: rows.map((row, i) => {
-        const { segments, count } = segmentsOf(row, masks[i]!, level);
-        return { segments, sizes: segmentSizes(segments, count) };
-      }),
+      segments: rows.map((row) => segmentsOf(row, level)),
       weights: actionWeights(rows, rollout_correction),
       klCoefficient: kl === null ? 0 : kl.controller.coefficient,
       terms: this.#parts.terms.map((term) => term.prepare(minibatch)),
@@ -97,15 +102,17 @@ export class PolicyObjective implements Objective<PolicyState> {
     const { rule, straightThrough, kl, terms } = this.#parts;
     const row = state.rows[index]!;
     const mask = state.masks[index]!;
-    const { segments, sizes } = state.segments[index]!;
+    const segments = state.segments[index]!;
     const { logp } = current;
     const old = row.old ?? logp;
     const advantage = row.advantage;
     if (advantage === undefined) throw new Error("the row has no advantages");
     if (kl !== null && row.reference === undefined) throw new Error("the KL term needs reference log-probs");
 
-    const { ratio, slope } = this.#ratio(logp, old, advantage, segments, sizes);
-    const share = this.#shares(segments, sizes);
+    const { ratios, slope } = this.#ratios(logp, old, advantage, mask, segments);
+    const { ratio } = ratios;
+    // What an action counts in metrics about ratios.
+    const share = straightThrough ? ratio.map(() => 1) : ratios.count.map((count) => (count === 0 ? 0 : 1 / count));
     const weight = state.weights[index]!;
     const out: RuleOutput = {
       loss: new Float64Array(row.length),
@@ -135,9 +142,10 @@ export class PolicyObjective implements Objective<PolicyState> {
       dlogp[t]! += beta * r * klSlope;
       if (kl.corrected) dratio[t]! += beta * value;
     }
+    const cap = this.#parts.ratio.logRatioCap ?? Number.POSITIVE_INFINITY;
     const through = straightThrough
-      ? dratio.map((value, t) => value * ratio[t]!)
-      : segmentRatioBackward(dratio, ratio, segments, sizes);
+      ? dratio.map((value, t) => (ratios.logRatio[t]! < cap ? value * ratio[t]! : 0))
+      : segmentRatioBackward(dratio, ratios, mask, segments, this.#parts.ratio);
     for (let t = 0; t < row.length; t++) dlogp[t]! += through[t]! * slope[t]!;
 
     const gradient: RowGradient = { dlogp };
@@ -150,30 +158,24 @@ export class PolicyObjective implements Objective<PolicyState> {
     return gradient;
   }
 
-  /** Ratio of each action's unit, and the slope of the bounded log-ratio where the rule bounds it. */
-  #ratio(
+  /** Ratio of each action's unit, and the slope of the log-ratio where the rule bounds it. */
+  #ratios(
     logp: Float64Array,
     old: Float64Array,
     advantage: Float64Array,
+    mask: Uint8Array,
     segments: Int32Array,
-    sizes: Float64Array,
-  ): { ratio: Float64Array; slope: Float64Array } {
-    const { rule } = this.#parts;
+  ): { ratios: SegmentRatios; slope: Float64Array } {
+    const { rule, ratio } = this.#parts;
     const slope = new Float64Array(logp.length).fill(1);
-    if (rule.boundLogRatio === undefined) return { ratio: segmentRatio(logp, old, segments, sizes), slope };
+    if (rule.boundLogRatio === undefined) return { ratios: segmentRatio(logp, old, mask, segments, ratio), slope };
     const bounded = new Float64Array(logp.length);
     for (let t = 0; t < logp.length; t++) {
       const bound = rule.boundLogRatio(logp[t]! - old[t]!, advantage[t]!);
       bounded[t] = bound.value;
       slope[t] = bound.slope;
     }
-    return { ratio: segmentRatio(bounded, new Float64Array(logp.length), segments, sizes), slope };
-  }
-
-  /** What an action counts in metrics about ratios. */
-  #shares(segments: Int32Array, sizes: Float64Array): Float64Array {
-    if (this.#parts.straightThrough) return new Float64Array(segments.length).fill(1);
-    return Float64Array.from(segments, (segment) => (segment < 0 ? 0 : 1 / sizes[segment]!));
+    return { ratios: segmentRatio(bounded, new Float64Array(logp.length), mask, segments, ratio), slope };
   }
 
   /** Constant factors of the rule's loss: rollout correction, entropy mask, off-policy mask. */

@@ -52,6 +52,10 @@ export function makeObjective(config: ObjectiveConfig, context: ObjectiveContext
   return new PolicyObjective({
     ...config,
     level: "level" in config ? config.level : "token",
+    ratio:
+      "ratio" in config
+        ? { mean: config.ratio === "geometric_mean", logRatioCap: config.log_ratio_cap ?? Number.POSITIVE_INFINITY }
+        : {},
     straightThrough: "straight_through" in config && config.straight_through,
     rule: rule(config),
     aggregation,

@@ -116,6 +116,18 @@ const common = {
     .describe(
       "Unit of the importance ratio: token (GRPO), sequence (GSPO), or named spans of a response (`{span: rank}`).",
     ),
+  ratio: z
+    .enum(["geometric_mean", "product"])
+    .default("geometric_mean")
+    .describe(
+      "A unit's ratio: geometric mean of its tokens' ratios (GSPO), or their product, which grows with the length.",
+    ),
+  log_ratio_cap: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("Upper bound of a unit's log-ratio, without gradient beyond (verl's GSPO: 10); none by default."),
   straight_through: z
     .boolean()
     .default(false)
@@ -248,12 +260,12 @@ export const objectiveSchema = z
         lambda_negative: z.number().default(2).describe("Rate for the others; TRL's value."),
         ...common,
       })
-      .omit({ level: true, straight_through: true })
+      .omit({ level: true, ratio: true, log_ratio_cap: true, straight_through: true })
       .strict()
       .describe("VESPO: a gamma-shaped weight of the whole response's ratio."),
     z
       .strictObject({ kind: z.literal("reinforce"), ...common })
-      .omit({ level: true, straight_through: true })
+      .omit({ level: true, ratio: true, log_ratio_cap: true, straight_through: true })
       .strict()
       .describe("-A log p without a ratio (REINFORCE, GPG); with rollout_correction, weighted by it."),
   ])

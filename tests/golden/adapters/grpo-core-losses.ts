@@ -142,7 +142,13 @@ const verlForms: Record<string, VerlForm> = {
     metrics: { ...drift, "actor/pg_clipfrac": "ratio/clip_region", "actor/pg_clipfrac_lower": "ratio/dual_clip" },
   },
   gspo: {
-    config: (params) => ({ kind: "clip", ...range(params), level: "sequence", straight_through: true }),
+    config: (params) => ({
+      kind: "clip",
+      ...range(params),
+      level: "sequence",
+      straight_through: true,
+      log_ratio_cap: 10,
+    }),
     metrics: { ...drift, "actor/pg_clipfrac": "ratio/clip_region" },
   },
   sapo: {
