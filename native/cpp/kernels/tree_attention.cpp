@@ -63,11 +63,32 @@ void copy_blocks(DType dtype, const AttentionShape& shape, std::size_t copies, c
 }
 
 AllTiles scalar_tiles() { return {reference_tiles<float>(), reference_tiles<bf16>(), reference_tiles<double>()}; }
+#if defined(GRPO_HAVE_AVX512)
+AllTiles avx2_tiles() { return {avx2_tiles_f32(), avx2_tiles_b16(), reference_tiles<double>()}; }
+AllTiles avx512_tiles() { return {avx512_tiles_f32(), avx512_tiles_b16(), reference_tiles<double>()}; }
+AllTiles avx512bf16_tiles() { return {avx512_tiles_f32(), avx512bf16_tiles_b16(), reference_tiles<double>()}; }
+#elif defined(GRPO_HAVE_NEON)
+AllTiles neon_tiles() { return {neon_tiles_f32(), neon_tiles_b16(), reference_tiles<double>()}; }
+#endif
+
+template <AllTiles (*all_tiles)()>
+AttentionKernels kernels() {
+  return {forward<all_tiles>, backward<all_tiles>, copy_blocks, rotary, rotary_backward};
+}
 
 }  // namespace
 
-AttentionKernels attention_kernels(Isa) {
-  return {forward<scalar_tiles>, backward<scalar_tiles>, copy_blocks, rotary, rotary_backward};
+AttentionKernels attention_kernels(Isa isa) {
+  switch (isa) {
+#if defined(GRPO_HAVE_AVX512)
+    case Isa::avx2: return kernels<avx2_tiles>();
+    case Isa::avx512: return kernels<avx512_tiles>();
+    case Isa::avx512bf16: return kernels<avx512bf16_tiles>();
+#elif defined(GRPO_HAVE_NEON)
+    case Isa::neon: return kernels<neon_tiles>();
+#endif
+    default: return kernels<scalar_tiles>();
+  }
 }
 
 }  // namespace grpo

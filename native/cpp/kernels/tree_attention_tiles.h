@@ -49,6 +49,14 @@ struct AttentionTiles {
 template <class T>
 AttentionTiles<T> reference_tiles();
 
+AttentionTiles<float> avx2_tiles_f32();
+AttentionTiles<bf16> avx2_tiles_b16();
+AttentionTiles<float> avx512_tiles_f32();
+AttentionTiles<bf16> avx512_tiles_b16();
+AttentionTiles<bf16> avx512bf16_tiles_b16();
+AttentionTiles<float> neon_tiles_f32();
+AttentionTiles<bf16> neon_tiles_b16();
+
 struct AllTiles {
   AttentionTiles<float> f32;
   AttentionTiles<bf16> b16;

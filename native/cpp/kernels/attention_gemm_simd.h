@@ -1,0 +1,113 @@
+#pragma once
+// The product that all of attention is made of, for a few rows at a time:
+//   c[r][n] = (start: c[r][n] start[r], else 0) + sum_k a[r][k] b[k][n]
+// One chain over k per element, in order; which rows and columns share a tile does not show. W is float, or a 32-bit word that
+// holds a pair of bf16 (multiplied by dot_pairs); strides count words.
+#include "core/simd.h"
+
+namespace grpo {
+namespace GRPO_ISA_NS {
+
+// Accumulators of one tile fill the register file: rows x vectors of 16.
+#if defined(__AVX512F__)
+constexpr int kTileRows = 12, kTileVectors = 2, kWideRows = 6;
+#else
+constexpr int kTileRows = 6, kTileVectors = 1, kWideRows = 0;
+#endif
+
+GRPO_INLINE v16 load_word(const float* p) { return load16(p); }
+GRPO_INLINE p16 load_word(const std::uint32_t* p) { return load_pairs(p); }
+GRPO_INLINE v16 set_word(float x) { return set16(x); }
+GRPO_INLINE p16 set_word(std::uint32_t x) { return set_pair(x); }
+GRPO_INLINE v16 multiply_add(v16 acc, v16 a, v16 b) { return fma16(a, b, acc); }
+GRPO_INLINE v16 multiply_add(v16 acc, p16 a, p16 b) { return dot_pairs(acc, a, b); }
+
+// Columns come in panels of 32: column n of row k lies at b[k * b_row + (n / 32) * b_panel + n % 32].
+template <class W>
+struct Product {
+  std::size_t steps;
+  const W* a;
+  std::size_t a_row, a_step;
+  const W* b;
+  std::size_t b_row, b_panel;
+  float* c;
+  std::size_t c_row;
+  const float* start;  // (rows) or nullptr
+};
+
+template <class W, int R, int NV>
+static void product_tile(const Product<W>& p) {
+  v16 acc[R][NV];
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) acc[i][j] = zero16();
+  if (p.start) {
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) acc[i][j] = mul16(load16(p.c + i * p.c_row + 16 * j), set16(p.start[i]));
+  }
+  const W *a = p.a, *b = p.b;
+  const std::size_t a_row = p.a_row, a_step = p.a_step, b_row = p.b_row, b_panel = p.b_panel;
+  for (std::size_t k = p.steps; k > 0; --k) {
+    decltype(load_word(b)) row[NV];
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) row[j] = load_word(b + (j / 2) * b_panel + (j % 2) * 16);
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i) {
+      const auto x = set_word(a[i * a_row]);
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) acc[i][j] = multiply_add(acc[i][j], x, row[j]);
+    }
+    a += a_step;
+    b += b_row;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) store16(p.c + i * p.c_row + 16 * j, acc[i][j]);
+}
+
+template <class W, int NV, int R>
+static void product_rows(std::size_t rows, const Product<W>& p) {
+  if constexpr (R > 0) {
+    if (rows == static_cast<std::size_t>(R)) product_tile<W, R, NV>(p);
+    else product_rows<W, NV, R - 1>(rows, p);
+  }
+}
+
+// At most kTileRows rows; `columns` is a multiple of 16.
+template <class W>
+static void product(std::size_t rows, std::size_t columns, Product<W> p) {
+  const W* b = p.b;
+  float* c = p.c;
+  for (std::size_t n = 0; n < columns;) {
+    p.b = b + (n / 32) * p.b_panel + n % 32;
+    p.c = c + n;
+    if (kWideRows > 0 && rows <= kWideRows && columns - n >= 64) {
+      product_rows<W, 4, kWideRows>(rows, p);
+      n += 64;
+    } else if (columns - n >= 16 * kTileVectors) {
+      product_rows<W, kTileVectors, kTileRows>(rows, p);
+      n += 16 * kTileVectors;
+    } else {
+      product_rows<W, 1, kTileRows>(rows, p);
+      n += 16;
+    }
+  }
+}
+
+// Cuts n rows evenly into tiles of at most kTileRows and calls body(first, rows).
+template <class F>
+GRPO_INLINE void each_tile(std::size_t n, F&& body) {
+  const std::size_t tiles = (n + kTileRows - 1) / kTileRows;
+  for (std::size_t t = 0, first = 0; t < tiles; ++t) {
+    const std::size_t rows = n / tiles + (t < n % tiles ? 1 : 0);
+    body(first, rows);
+    first += rows;
+  }
+}
+
+}  // namespace GRPO_ISA_NS
+}  // namespace grpo

@@ -1,0 +1,248 @@
+#pragma once
+// The tile functions of tree_attention_tiles.h on 16 lanes. A lane is a key (scores) or a dimension (outputs).
+#include "kernels/attention_gemm_simd.h"
+#include "kernels/tree_attention_tiles.h"
+
+namespace grpo {
+namespace GRPO_ISA_NS {
+
+constexpr std::size_t kMaxDim = 256;
+constexpr std::size_t kKeyRows = 96;  // tile rows whose p and ds are held at once by backward_key
+
+alignas(64) static const float kOnes[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+
+template <class T> struct WordOf { using type = float; };
+template <> struct WordOf<bf16> { using type = std::uint32_t; };
+template <class T> using word_t = typename WordOf<T>::type;
+template <class T> constexpr std::size_t kPerWord = sizeof(word_t<T>) / sizeof(T);
+template <class T>
+GRPO_INLINE const word_t<T>* words(const T* p) {
+  return reinterpret_cast<const word_t<T>*>(p);
+}
+
+GRPO_INLINE v16 load_lanes(const float* p) { return load16(p); }
+GRPO_INLINE v16 load_lanes(const bf16* p) { return load_bf16(p); }
+GRPO_INLINE void store_lanes(float* p, v16 x) { store16(p, x); }
+GRPO_INLINE void store_lanes(bf16* p, v16 x) { store_bf16(p, x); }
+// First n < 16 lanes, the others 0.
+GRPO_INLINE v16 load_part(const float* p, std::size_t n) { return load16_n(p, n, 0.0f); }
+GRPO_INLINE v16 load_part(const bf16* p, std::size_t n) {
+  bf16 t[16] = {};
+  for (std::size_t i = 0; i < n; ++i) t[i] = p[i];
+  return load_bf16(t);
+}
+template <class T>
+GRPO_INLINE void store_part(T* p, v16 x, std::size_t n) {
+  T t[16];
+  store_lanes(t, x);
+  for (std::size_t i = 0; i < n; ++i) p[i] = t[i];
+}
+// p and ds as the next product takes them. Neither is ever subnormal in a way that matters: p is 0 or above 2^-126.
+GRPO_INLINE void store_factor(float* p, v16 x) { store16(p, x); }
+GRPO_INLINE void store_factor(bf16* p, v16 x) { store_bf16(p, x); }
+
+GRPO_INLINE float max_of(v16 x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_max_ps(x.v);
+#else
+  return reduce_max16(x);
+#endif
+}
+
+// exp16 for x <= 0 or -inf: the same bits without the checks for large x.
+GRPO_INLINE v16 exp_negative(v16 x) {
+  const v16 low = set16(-87.3f), clamped = max16(x, low);
+  const v16 n = round16(mul16(clamped, set16(1.44269504088896341f)));
+  v16 r = fma16(n, set16(-0.693145751953125f), clamped);
+  r = fma16(n, set16(-1.42860682030941723212e-6f), r);
+  v16 p = set16(1.9875691500e-4f);
+  p = fma16(p, r, set16(1.3981999507e-3f));
+  p = fma16(p, r, set16(8.3334519073e-3f));
+  p = fma16(p, r, set16(4.1665795894e-2f));
+  p = fma16(p, r, set16(1.6666665459e-1f));
+  p = fma16(p, r, set16(5.0000001201e-1f));
+  p = fma16(p, mul16(r, r), add16(r, set16(1.0f)));
+  return select_lt16(x, low, zero16(), ldexp16(p, n));
+}
+
+// x where lane + 16 i < visible, else `hidden`.
+GRPO_INLINE v16 mask(v16 x, int i, float visible, float hidden) {
+  alignas(64) static const float lanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return select_lt16(load16(lanes), set16(visible - 16.0f * static_cast<float>(i)), x, set16(hidden));
+}
+
+// Scores of `rows` tile rows against the keys of a K-like block: s (rows, 64), columns beyond the first 32 only if needed.
+template <class T>
+GRPO_INLINE void scores(std::size_t rows, std::size_t dim, std::size_t padded, std::size_t keys, const T* q, const T* k, float* s) {
+  constexpr std::size_t per = kPerWord<T>;
+  product<word_t<T>>(rows, keys > 32 ? 64 : 32, {dim / per, words(q), padded / per, 1, words(k), 32, 32 * padded / per, s, kBlockKeys, nullptr});
+}
+
+template <class T>
+static void attention_forward(const ForwardTile<T>& t) {
+  using W = word_t<T>;
+  constexpr std::size_t per = kPerWord<T>;
+  alignas(64) float s[kTileRows * kBlockKeys], sums[kTileRows * 16], factor[16];
+  alignas(64) T p[kTileRows * kBlockKeys];
+  // The last pair of an odd number of keys: what lies in the slot after them is not a key.
+  alignas(64) W last[kMaxDim];
+  const std::size_t pairs = t.keys / per, rest = t.keys % per;
+  if constexpr (per == 2)
+    for (std::size_t d = 0; rest && d < t.padded; ++d) last[d] = words(t.v)[pairs * t.padded + d] & 0xffffu;
+  const v16 scale = set16(t.scale);
+  each_tile(t.rows, [&](std::size_t first, std::size_t rows) {
+    scores(rows, t.dim, t.padded, t.keys, t.q + first * t.padded, t.k, s);
+    for (std::size_t r = 0; r < 16; ++r) factor[r] = 0;
+    for (std::size_t r = 0; r < rows; ++r) {
+      v16 x[4];
+      const int vectors = t.keys > 32 ? 4 : 2, visible = t.visible[first + r];
+      for (int i = 0; i < 4; ++i) x[i] = i < vectors ? mul16(load16(s + r * kBlockKeys + 16 * i), scale) : set16(-__builtin_inff());
+      if (visible < static_cast<int>(kBlockKeys))
+        for (int i = 0; i < 4; ++i) x[i] = mask(x[i], i, static_cast<float>(visible), -__builtin_inff());
+      const float old = t.max[first + r], block = max_of(max16(max16(x[0], x[1]), max16(x[2], x[3])));
+      const float top = block > old ? block : old;
+      t.max[first + r] = top;
+      factor[r] = old - top;
+      for (int i = 0; i < 4; ++i) {
+        x[i] = exp_negative(sub16(x[i], set16(top)));
+        store_factor(p + r * kBlockKeys + 16 * i, x[i]);
+      }
+      store16(sums + 16 * r, add16(add16(x[0], x[1]), add16(x[2], x[3])));
+    }
+    store16(factor, exp_negative(load16(factor)));
+    for (std::size_t r = 0; r < rows; ++r) {
+      float* sum = t.sum + (first + r) * 16;
+      store16(sum, fma16(load16(sum), set16(factor[r]), load16(sums + 16 * r)));
+    }
+    Product<W> pv{pairs, words(p), kBlockKeys / per, 1, words(t.v), t.padded, 32, t.acc + first * t.padded, t.padded, factor};
+    product<W>(rows, t.padded, pv);
+    if (per == 2 && rest) product<W>(rows, t.padded, {1, words(p) + pairs, kBlockKeys / per, 1, last, t.padded, 32, pv.c, t.padded, kOnes});
+  });
+}
+
+template <class T>
+static void attention_finish(std::size_t dim, float max, const float* sum, const float* acc, T* out, float* stats) {
+  const float inverse = 1.0f / reduce_add16(load16(sum));
+  const v16 factor = set16(inverse);
+  std::size_t d = 0;
+  // + 0 makes a negative zero positive: its sign would depend on the masked keys behind it.
+  for (; d + 16 <= dim; d += 16) store_lanes(out + d, add16(mul16(load16(acc + d), factor), zero16()));
+  if (d < dim) store_part(out + d, add16(mul16(load16(acc + d), factor), zero16()), dim - d);
+  if (stats) {
+    stats[0] = max;
+    stats[1] = inverse;
+  }
+}
+
+template <class T>
+static float attention_dot(std::size_t dim, const T* a, const T* b) {
+  v16 lanes = zero16();
+  std::size_t d = 0;
+  for (; d + 16 <= dim; d += 16) lanes = fma16(load_lanes(a + d), load_lanes(b + d), lanes);
+  if (d < dim) lanes = fma16(load_part(a + d, dim - d), load_part(b + d, dim - d), lanes);
+  return reduce_add16(lanes);
+}
+
+// p (unless null) and ds of tile rows first...first+rows-1 (at most kTileRows), zero where masked; (rows, 64).
+template <class T>
+GRPO_INLINE void row_gradients(const BackwardTile<T>& t, std::size_t first, std::size_t rows, T* p, T* ds) {
+  alignas(64) float s[kTileRows * kBlockKeys], dp[kTileRows * kBlockKeys];
+  scores(rows, t.dim, t.padded, t.keys, t.q + first * t.padded, t.k, s);
+  scores(rows, t.dim, t.padded, t.keys, t.dout + first * t.padded, t.v_columns, dp);
+  const v16 scale = set16(t.scale);
+  const int vectors = t.keys > 32 ? 4 : 2;
+  for (std::size_t r = 0; r < rows; ++r) {
+    const v16 max = set16(t.stats[2 * (first + r)]), inverse = set16(t.stats[2 * (first + r) + 1]), delta = set16(t.delta[first + r]);
+    const float visible = static_cast<float>(t.visible[first + r]);
+    for (int i = 0; i < 4; ++i) {
+      const std::size_t at = r * kBlockKeys + 16 * static_cast<std::size_t>(i);
+      v16 e = zero16(), g = zero16();
+      if (i < vectors) {
+        e = mul16(exp_negative(sub16(mul16(scale, load16(s + at)), max)), inverse);
+        g = mul16(mul16(e, sub16(load16(dp + at), delta)), scale);
+        if (visible < static_cast<float>(kBlockKeys)) {
+          e = mask(e, i, visible, 0.0f);
+          g = mask(g, i, visible, 0.0f);
+        }
+      }
+      if (p) store_factor(p + at, e);
+      store_factor(ds + at, g);
+    }
+  }
+}
+
+template <class T>
+static void attention_backward_query(const BackwardTile<T>& t) {
+  using W = word_t<T>;
+  constexpr std::size_t per = kPerWord<T>;
+  alignas(64) T ds[kTileRows * kBlockKeys];
+  each_tile(t.rows, [&](std::size_t first, std::size_t rows) {
+    row_gradients<T>(t, first, rows, nullptr, ds);
+    product<W>(rows, t.padded, {(t.keys + per - 1) / per, words(ds), kBlockKeys / per, 1, words(t.k_rows), t.padded, 32,
+                                t.dq + first * t.padded, t.padded, kOnes});
+  });
+}
+
+// Two rows as pairs with the earlier row in the high half, so that dot_pairs takes them in order; the second may be absent.
+GRPO_INLINE void pair_rows(std::size_t n, const bf16* early, const bf16* late, std::uint32_t* to) {
+  const std::uint16_t *a = &early->bits, *b = late ? &late->bits : nullptr;
+  for (std::size_t i = 0; i < n; ++i) to[i] = static_cast<std::uint32_t>(a[i]) << 16 | (b ? b[i] : 0u);
+}
+
+// rows (n, columns) as the reduction over rows takes them; returns how many steps.
+GRPO_INLINE std::size_t reduce_rows(std::size_t, std::size_t n, const float* from, const float*& words, float*) {
+  words = from;
+  return n;
+}
+GRPO_INLINE std::size_t reduce_rows(std::size_t columns, std::size_t n, const bf16* from, const std::uint32_t*& words,
+                                    std::uint32_t* work) {
+  for (std::size_t r = 0; r < n; r += 2) pair_rows(columns, from + r * columns, r + 1 < n ? from + (r + 1) * columns : nullptr, work + r / 2 * columns);
+  words = work;
+  return (n + 1) / 2;
+}
+
+template <class T>
+static void attention_backward_key(const BackwardTile<T>& t) {
+  using W = word_t<T>;
+  constexpr bool kPairs = kPerWord<T> == 2;
+  alignas(64) T p[kKeyRows * kBlockKeys], ds[kKeyRows * kBlockKeys];
+  alignas(64) W p_work[kPairs ? kKeyRows / 2 * kBlockKeys : 16], row_work[kPairs ? kKeyRows / 2 * kMaxDim : 16];
+  for (std::size_t base = 0; base < t.rows; base += kKeyRows) {
+    const std::size_t n = t.rows - base < kKeyRows ? t.rows - base : kKeyRows;
+    each_tile(n, [&](std::size_t first, std::size_t rows) {
+      row_gradients<T>(t, base + first, rows, p + first * kBlockKeys, ds + first * kBlockKeys);
+    });
+    const auto add = [&](const T* factors, const T* from, float* to) {
+      const W *a, *b;
+      reduce_rows(kBlockKeys, n, factors, a, p_work);
+      const std::size_t steps = reduce_rows(t.padded, n, from + base * t.padded, b, row_work);
+      each_tile(t.keys, [&](std::size_t first, std::size_t keys) {
+        product<W>(keys, t.padded, {steps, a + first, 1, kBlockKeys, b, t.padded, 32, to + first * t.padded, t.padded, kOnes});
+      });
+    };
+    add(p, t.dout, t.dv);
+    add(ds, t.q, t.dk);
+  }
+}
+
+template <class T>
+static void attention_round(std::size_t n, const float* from, T* to, bool accumulate) {
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    const v16 x = load16(from + i);
+    store_lanes(to + i, accumulate ? add16(load_lanes(to + i), x) : x);
+  }
+  if (i < n) {
+    const v16 x = load_part(from + i, n - i);
+    store_part(to + i, accumulate ? add16(load_part(to + i, n - i), x) : x, n - i);
+  }
+}
+
+template <class T>
+GRPO_INLINE AttentionTiles<T> simd_tiles() {
+  return {attention_forward<T>,        attention_finish<T>,       attention_dot<T>,
+          attention_backward_query<T>, attention_backward_key<T>, attention_round<T>};
+}
+
+}  // namespace GRPO_ISA_NS
+}  // namespace grpo
