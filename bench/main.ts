@@ -1,5 +1,8 @@
 /** `npm run bench -- NAME [options]`: one program per subject, each prints its numbers beside the machine's own ceiling. */
-const programs: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {};
+const programs: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
+  ceiling: () => import("./ceiling.js"),
+  gemm: () => import("./gemm.js"),
+};
 
 const [name, ...args] = process.argv.slice(2);
 const program = name === undefined ? undefined : programs[name];

@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { ExitCode, GrpoError } from "../errors.js";
+import type { CeilingAddon } from "./ceiling.js";
 import type { LinearAddon } from "./linear.js";
 import type { LinearLogprobAddon } from "./linear-logprob.js";
 import type { OptimizerAddon } from "./optimizer.js";
@@ -12,6 +13,7 @@ import type { TreeAttentionAddon } from "./tree-attention.js";
 /** Everything the native addon exports, one interface per file of native/cpp/binding. */
 export interface Addon
   extends TensorAddon,
+    CeilingAddon,
     LinearAddon,
     LinearLogprobAddon,
     OptimizerAddon,

@@ -39,6 +39,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   expose(env, exports, "setThreads", set_threads);
   expose(env, exports, "engineInfo", engine_info);
   register_tensor(env, exports);
+  register_ceiling(env, exports);
   register_linear(env, exports);
   register_linear_logprob(env, exports);
   register_optimizer(env, exports);

@@ -116,6 +116,7 @@ void expose(Napi::Env env, Napi::Object exports, const char* name, F function) {
 }
 
 void register_tensor(Napi::Env env, Napi::Object exports);
+void register_ceiling(Napi::Env env, Napi::Object exports);
 void register_linear(Napi::Env env, Napi::Object exports);
 void register_linear_logprob(Napi::Env env, Napi::Object exports);
 void register_optimizer(Napi::Env env, Napi::Object exports);
