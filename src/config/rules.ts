@@ -86,9 +86,9 @@ const rules: readonly Rule[] = [
     if (kind === "grpo" && rewards.length === 0) report("rewards", "missing; without a reward every advantage is 0");
   }),
   rule(["models", "objective"], ({ models, objective }, report) => {
-    const slot = objective.kl.model;
-    if (objective.kl.coefficient > 0 && !Object.hasOwn(models, slot)) {
-      report("objective.kl.model", `no model slot has this name; known are: ${Object.keys(models).join(", ")}`);
+    for (const { path, slot } of modelsUsed(objective)) {
+      if (Object.hasOwn(models, slot)) continue;
+      report(path, `no model slot has this name; known are: ${Object.keys(models).join(", ")}`);
     }
   }),
   rule(["eval", "rollout"], ({ eval: evaluation, rollout }, report) => {
@@ -198,7 +198,7 @@ function idleObjective({ objective }: Readable, add: Add): void {
 
 function idleModels({ models, objective }: Readable, add: Add): void {
   if (models === undefined || objective === undefined) return;
-  const used = objective.kl.coefficient > 0 ? [objective.kl.model] : [];
+  const used = modelsUsed(objective).map(({ slot }) => slot);
   for (const name of Object.keys(models).filter((slot) => !used.includes(slot))) {
     add(
       `models.${name}`,
@@ -207,6 +207,14 @@ function idleModels({ models, objective }: Readable, add: Add): void {
       "objective.kl.model",
     );
   }
+}
+
+/** Model slots that the objective asks for, and the keys that name them. */
+function modelsUsed({ kl, terms }: Sections["objective"]): { path: string; slot: string }[] {
+  const slots = terms.flatMap((term, i) =>
+    term.kind === "distill" ? [{ path: `objective.terms.${i}.model`, slot: term.model }] : [],
+  );
+  return kl.coefficient > 0 ? [{ path: "objective.kl.model", slot: kl.model }, ...slots] : slots;
 }
 
 function split(path: string): string[] {

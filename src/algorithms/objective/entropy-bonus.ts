@@ -1,4 +1,4 @@
-import type { TermConfig } from "../../config/schema/objective.js";
+import type { TermConfig } from "../../config/schema/terms.js";
 import { addMean } from "../tally.js";
 import type { StatefulComponent } from "../types.js";
 import { maskedSum, maskSum } from "./aggregation.js";

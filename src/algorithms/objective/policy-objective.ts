@@ -105,8 +105,7 @@ export class PolicyObjective implements Objective<PolicyState> {
     const segments = state.segments[index]!;
     const { logp } = current;
     const old = row.old ?? logp;
-    const advantage = row.advantage;
-    if (advantage === undefined) throw new Error("the row has no advantages");
+    const advantage = this.#advantage(index, current, state);
     if (kl !== null && row.reference === undefined) throw new Error("the KL term needs reference log-probs");
 
     const { ratios, slope } = this.#ratios(logp, old, advantage, mask, segments);
@@ -156,6 +155,16 @@ export class PolicyObjective implements Objective<PolicyState> {
     if (kl !== null) addMean(tally, "kl/mean", klSum, maskSum(mask));
     this.#record(row, current, old, mask, ratio, share, out, tally);
     return gradient;
+  }
+
+  /** The row's advantages as the terms change them. */
+  #advantage(index: number, current: Current, state: PolicyState): Float64Array {
+    const { advantage } = state.rows[index]!;
+    if (advantage === undefined) throw new Error("the row has no advantages");
+    return this.#parts.terms.reduce(
+      (values, term, k) => term.advantage?.(index, current, state.terms[k], values) ?? values,
+      advantage,
+    );
   }
 
   /** Ratio of each action's unit, and the slope of the log-ratio where the rule bounds it. */

@@ -1,9 +1,11 @@
-import type { ObjectiveConfig, TermConfig } from "../../config/schema/objective.js";
+import type { ObjectiveConfig } from "../../config/schema/objective.js";
+import type { TermConfig } from "../../config/schema/terms.js";
 import { KlController } from "../kl-controller.js";
 import type { Objective } from "../types.js";
 import type { AggregationOptions } from "./aggregation.js";
 import { cispoRule } from "./cispo.js";
 import { clipRule } from "./clip.js";
+import { Distill } from "./distill.js";
 import { EntropyBonus } from "./entropy-bonus.js";
 import { geometricMeanRule } from "./geometric-mean.js";
 import { PolicyObjective } from "./policy-objective.js";
@@ -37,6 +39,7 @@ const terms: {
   [Kind in TermConfig["kind"]]: (config: OfKind<TermConfig, Kind>, aggregation: AggregationOptions) => Term;
 } = {
   entropy: (config) => new EntropyBonus(config) as Term,
+  distill: (config) => new Distill(config) as Term,
   value: (config, aggregation) => valueLoss({ ...config, aggregation }) as Term,
 };
 

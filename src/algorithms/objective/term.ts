@@ -18,6 +18,8 @@ export interface Minibatch {
 export interface Term<State = unknown> {
   readonly needs: Needs;
   prepare(minibatch: Minibatch): State;
+  /** The advantages of row `index` that the policy loss shall use in place of `advantage`; no gradient flows through them. */
+  advantage?(index: number, current: Current, state: State, advantage: Float64Array): Float64Array;
   /** Loss of row `index`; adds its gradients to `gradient` and its metrics to `tally`. */
   add(index: number, current: Current, state: State, gradient: RowGradient, tally: Tally): number;
 }

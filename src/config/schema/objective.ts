@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { defaultKind } from "./parts.js";
+import { termsSchema } from "./terms.js";
 
 const kl = z
   .strictObject({
@@ -78,37 +79,6 @@ const rejection = z
   .default([])
   .describe("Actions or rows left out where the sampling policy is too far off, as in verl; none by default.");
 
-const terms = z
-  .array(
-    z.discriminatedUnion("kind", [
-      z
-        .strictObject({
-          kind: z.literal("entropy"),
-          coefficient: z.number().min(0).describe("Weight of the mean entropy of trained actions, in nats."),
-          adaptive: z
-            .strictObject({
-              target: z.number().positive().default(0.2).describe("Entropy that the controller holds; TRL's value."),
-              step: z.number().positive().default(0.005).describe("Change of the coefficient per update; TRL's value."),
-              min: z.number().min(0).default(0).describe("Smallest coefficient."),
-              max: z.number().positive().default(1).describe("Largest coefficient."),
-            })
-            .nullable()
-            .default(null)
-            .describe("Lets the coefficient follow a target, applied only while entropy is below it; off by default."),
-        })
-        .describe("Entropy bonus."),
-      z
-        .strictObject({
-          kind: z.literal("value"),
-          coefficient: z.number().positive().default(1).describe("Weight of the value loss."),
-          clip: z.number().positive().default(0.5).describe("How far a value may move from its old one; verl's value."),
-        })
-        .describe("PPO's clipped value loss."),
-    ]),
-  )
-  .default([])
-  .describe("Terms added to the policy loss.");
-
 const common = {
   level: z
     .union([z.enum(["token", "sequence"]), z.strictObject({ span: z.string().describe("Name of the spans.") })])
@@ -177,7 +147,7 @@ const common = {
     .nullable()
     .default(null)
     .describe("Policy loss on the tokens of highest entropy only (arXiv 2506.01939); off by default."),
-  terms,
+  terms: termsSchema,
 };
 
 const epsilonLow = z
@@ -274,4 +244,3 @@ export const objectiveSchema = z
 
 export type ObjectiveConfig = z.output<typeof objectiveSchema>;
 export type KlConfig = ObjectiveConfig["kl"];
-export type TermConfig = ObjectiveConfig["terms"][number];

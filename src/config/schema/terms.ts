@@ -1,0 +1,65 @@
+import * as z from "zod";
+import { schedule } from "./schedule.js";
+
+const distill = z
+  .strictObject({
+    kind: z.literal("distill"),
+    model: z.string().default("teacher").describe("Model slot of the teacher; it must share the tokenizer."),
+    coefficient: schedule(z.number().min(0))
+      .default(2e-3)
+      .describe("Weight of the teacher; KDRL's constant. It anneals linearly from 5e-3 to 1e-3."),
+    estimator: z
+      .enum(["k1", "k2", "k3", "abs", "k1+", "k3+"])
+      .default("k2")
+      .describe("Of KL(policy || teacher): k2 has the gradient of the reverse KL; the paper's best."),
+    mask: z
+      .enum(["none", "response", "group"])
+      .default("none")
+      .describe("Whom the teacher corrects: everyone, wrong responses only, or groups without a correct response."),
+    correct_at: z.number().default(1).describe("Total reward from which a response is correct; rule rewards give 1."),
+    mask_end: z
+      .boolean()
+      .default(false)
+      .describe("Leaves the last token of finished responses alone: for a teacher with another end token."),
+    mode: z
+      .union([z.enum(["joint", "additive"]), z.strictObject({ sequential: z.int().positive() })])
+      .default("joint")
+      .describe(
+        "A term beside the policy loss, a shift of its advantages, or `{sequential: N}`: N updates of the term alone, then none of it.",
+      ),
+  })
+  .describe("KDRL: distance to a teacher on the policy's own completions.");
+
+export const termsSchema = z
+  .array(
+    z.discriminatedUnion("kind", [
+      z
+        .strictObject({
+          kind: z.literal("entropy"),
+          coefficient: z.number().min(0).describe("Weight of the mean entropy of trained actions, in nats."),
+          adaptive: z
+            .strictObject({
+              target: z.number().positive().default(0.2).describe("Entropy that the controller holds; TRL's value."),
+              step: z.number().positive().default(0.005).describe("Change of the coefficient per update; TRL's value."),
+              min: z.number().min(0).default(0).describe("Smallest coefficient."),
+              max: z.number().positive().default(1).describe("Largest coefficient."),
+            })
+            .nullable()
+            .default(null)
+            .describe("Lets the coefficient follow a target, applied only while entropy is below it; off by default."),
+        })
+        .describe("Entropy bonus."),
+      distill,
+      z
+        .strictObject({
+          kind: z.literal("value"),
+          coefficient: z.number().positive().default(1).describe("Weight of the value loss."),
+          clip: z.number().positive().default(0.5).describe("How far a value may move from its old one; verl's value."),
+        })
+        .describe("PPO's clipped value loss."),
+    ]),
+  )
+  .default([])
+  .describe("Terms added to the policy loss.");
+
+export type TermConfig = z.output<typeof termsSchema>[number];
