@@ -8,6 +8,7 @@ import { clipRule } from "./clip.js";
 import { Distill } from "./distill.js";
 import { EntropyBonus } from "./entropy-bonus.js";
 import { geometricMeanRule } from "./geometric-mean.js";
+import { likelihoodPreserve } from "./likelihood-preserve.js";
 import { PolicyObjective } from "./policy-objective.js";
 import { reinforceRule } from "./reinforce.js";
 import type { PolicyRule } from "./rule.js";
@@ -40,6 +41,7 @@ const terms: {
 } = {
   entropy: (config) => new EntropyBonus(config) as Term,
   distill: (config) => new Distill(config) as Term,
+  likelihood_preserve: (config) => likelihoodPreserve(config) as Term,
   value: (config, aggregation) => valueLoss({ ...config, aggregation }) as Term,
 };
 

@@ -30,6 +30,32 @@ const distill = z
   })
   .describe("KDRL: distance to a teacher on the policy's own completions.");
 
+const likelihoodPreserve = z
+  .strictObject({
+    kind: z.literal("likelihood_preserve"),
+    coefficient: z.number().min(0).default(0.2).describe("Weight of the penalty; that of the released script."),
+    gate: z
+      .enum(["action", "response", "token"])
+      .default("action")
+      .describe(
+        "Where the mean likelihood must have fallen: a run between tool outputs (best), the response, the token.",
+      ),
+    answer_coefficient: z
+      .number()
+      .min(0)
+      .nullable()
+      .default(null)
+      .describe(
+        "Weight on the tokens of the final answer, where smaller; null is the same. 0 encourages more searches.",
+      ),
+    adaptive: z
+      .boolean()
+      .default(false)
+      .describe("Scales the answer's weight by the mean number of searches less one, never below 0."),
+    only_non_negative: z.boolean().default(true).describe("Leaves tokens of negative advantage alone, as published."),
+  })
+  .describe("LLDS: holds up the likelihood of what was good, where it has fallen since the rollout.");
+
 export const termsSchema = z
   .array(
     z.discriminatedUnion("kind", [
@@ -50,6 +76,8 @@ export const termsSchema = z
         })
         .describe("Entropy bonus."),
       distill,
+      likelihoodPreserve,
+      likelihoodPreserve,
       z
         .strictObject({
           kind: z.literal("value"),
