@@ -77,7 +77,6 @@ export const termsSchema = z
         .describe("Entropy bonus."),
       distill,
       likelihoodPreserve,
-      likelihoodPreserve,
       z
         .strictObject({
           kind: z.literal("value"),
