@@ -1,0 +1,191 @@
+import { type KvStore, newKvStore } from "../engine/ops/tree-attention.js";
+import type { AttentionPlan } from "../engine/attention-plan.js";
+import { checkpointed } from "../engine/checkpoint.js";
+import type { Graph } from "../engine/graph.js";
+import { embedding } from "../engine/ops/embedding.js";
+import { gatherRows } from "../engine/ops/gather-rows.js";
+import { linear } from "../engine/ops/linear.js";
+import { rmsNorm } from "../engine/ops/rms-norm.js";
+import { rotary } from "../engine/ops/rotary.js";
+import { swiglu } from "../engine/ops/swiglu.js";
+import { treeAttention } from "../engine/ops/tree-attention.js";
+import { Parameter, type Part } from "../engine/parameter.js";
+import { accumulatorType, type FloatType, Tensor } from "../engine/tensor.js";
+import { yieldPoint } from "../engine/yield.js";
+import type { ModelConfig } from "./config.js";
+import { ropeTable } from "./rope.js";
+
+interface Layer {
+  inputNorm: Parameter;
+  qkv: Parameter;
+  qkvBias: Parameter | undefined;
+  qNorm: Parameter | undefined;
+  kNorm: Parameter | undefined;
+  output: Parameter;
+  outputBias: Parameter | undefined;
+  postNorm: Parameter;
+  gateUp: Parameter;
+  gateUpBias: Parameter | undefined;
+  down: Parameter;
+  downBias: Parameter | undefined;
+}
+
+/** Rows to run through the decoder. */
+export interface ForwardInput {
+  /** (rows) token ids. */
+  tokens: Int32Array;
+  plan: AttentionPlan;
+  /** Key blocks the plan addresses, for a pass with stores of its own. */
+  blocks: number;
+  /** One store per layer that outlives the pass (decoding); without it every layer gets a fresh one. */
+  stores?: readonly KvStore[];
+  /** Rows whose final hidden state is wanted, ascending; all when absent. The last layer runs for these only. */
+  outputRows?: Int32Array;
+  /** Recompute each layer's activations in the backward pass instead of keeping them. */
+  checkpoint?: boolean;
+}
+
+/**
+ * A decoder of the Llama family (Llama, Qwen2, Qwen3): pre-norm, rotary positions, grouped-query attention, SwiGLU.
+ * The sampler and the trainer call the same {@link forward}.
+ */
+export class Decoder {
+  readonly config: ModelConfig;
+  readonly dtype: FloatType;
+  /** Longest path the rotary table covers. */
+  readonly maxLength: number;
+  readonly embed: Parameter;
+  readonly layers: Layer[] = [];
+  readonly finalNorm: Parameter;
+  /** The LM head (vocab, hidden); the embedding itself when tied. */
+  readonly head: Parameter;
+  readonly #parameters: Parameter[] = [];
+  readonly #rope: Tensor;
+
+  /** Weights are zero until loaded or initialised. */
+  constructor(config: ModelConfig, dtype: FloatType, maxLength: number) {
+    this.config = config;
+    this.dtype = dtype;
+    this.maxLength = maxLength;
+    const { hiddenSize: C, headDim: D, heads, kvHeads, intermediateSize: F, vocabSize: V } = config;
+    const matrix = (layout: "panels" | "rows", columns: number, ...parts: [string, number][]) =>
+      this.#add(layout, columns, parts);
+    const vector = (...parts: [string, number][]) => this.#add("vector", undefined, parts);
+
+    this.embed = matrix(config.tieWordEmbeddings ? "panels" : "rows", C, ["model.embed_tokens.weight", V]);
+    for (let i = 0; i < config.layers; i++) {
+      const p = `model.layers.${i}`;
+      const q = heads * D;
+      const k = kvHeads * D;
+      const attn = `${p}.self_attn`;
+      const biases = (present: boolean, ...parts: [string, number][]) => (present ? vector(...parts) : undefined);
+      this.layers.push({
+        inputNorm: vector([`${p}.input_layernorm.weight`, C]),
+        qkv: matrix("panels", C, [`${attn}.q_proj.weight`, q], [`${attn}.k_proj.weight`, k], [`${attn}.v_proj.weight`, k]),
+        qkvBias: biases(config.qkvBias, [`${attn}.q_proj.bias`, q], [`${attn}.k_proj.bias`, k], [`${attn}.v_proj.bias`, k]),
+        qNorm: biases(config.qkNorm, [`${attn}.q_norm.weight`, D]),
+        kNorm: biases(config.qkNorm, [`${attn}.k_norm.weight`, D]),
+        output: matrix("panels", q, [`${attn}.o_proj.weight`, C]),
+        outputBias: biases(config.outputBias, [`${attn}.o_proj.bias`, C]),
+        postNorm: vector([`${p}.post_attention_layernorm.weight`, C]),
+        gateUp: matrix("panels", C, [`${p}.mlp.gate_proj.weight`, F], [`${p}.mlp.up_proj.weight`, F]),
+        gateUpBias: biases(config.mlpBias, [`${p}.mlp.gate_proj.bias`, F], [`${p}.mlp.up_proj.bias`, F]),
+        down: matrix("panels", F, [`${p}.mlp.down_proj.weight`, C]),
+        downBias: biases(config.mlpBias, [`${p}.mlp.down_proj.bias`, C]),
+      });
+    }
+    this.finalNorm = vector(["model.norm.weight", C]);
+    this.head = config.tieWordEmbeddings ? this.embed : matrix("panels", C, ["lm_head.weight", V]);
+    this.#rope = Tensor.from(ropeTable(config, maxLength), [maxLength, D], accumulatorType(dtype));
+  }
+
+  #add(layout: "panels" | "rows" | "vector", columns: number | undefined, parts: [string, number][]): Parameter {
+    let rows = 0;
+    const placed: Part[] = parts.map(([name, n]) => {
+      rows += n;
+      return { name, start: rows - n, rows: n };
+    });
+    const shape = columns === undefined ? [rows] : [rows, columns];
+    const parameter = new Parameter(parts[0]![0], layout, shape, this.dtype, placed);
+    this.#parameters.push(parameter);
+    return parameter;
+  }
+
+  /** Every trained array, in the order of the forward pass. */
+  parameters(): readonly Parameter[] {
+    return this.#parameters;
+  }
+
+  /**
+   * Hidden states after the final norm.
+   *
+   * @returns (outputRows or all rows, hidden) in the model's type
+   */
+  async forward(g: Graph, input: ForwardInput): Promise<Tensor> {
+    let x = embedding(g, input.tokens, this.embed);
+    for (const [i, layer] of this.layers.entries()) {
+      const rows = i === this.layers.length - 1 ? input.outputRows : undefined;
+      const run = (g2: Graph, [hidden]: Tensor[]) => this.#layer(g2, hidden!, layer, input, input.stores?.[i], rows);
+      x = input.checkpoint && g.grad ? await checkpointed(g, [x], run) : run(g, [x]);
+      const pause = yieldPoint();
+      if (pause !== undefined) await pause;
+    }
+    const hidden = rmsNorm(g, x, this.finalNorm, this.config.rmsNormEps);
+    g.done(x);
+    return hidden;
+  }
+
+  #layer(g: Graph, x: Tensor, p: Layer, input: ForwardInput, store: KvStore | undefined, rows?: Int32Array): Tensor {
+    const { heads, kvHeads, headDim, rmsNormEps } = this.config;
+    const normed = rmsNorm(g, x, p.inputNorm, rmsNormEps);
+    const projected = linear(g, normed, p.qkv, { bias: p.qkvBias });
+    g.done(normed);
+    const qkv = rotary(g, projected, {
+      positions: input.plan.position,
+      table: this.#rope,
+      heads,
+      kvHeads,
+      headDim,
+      qNorm: p.qNorm,
+      kNorm: p.kNorm,
+      epsilon: rmsNormEps,
+    });
+    if (qkv !== projected) g.done(projected);
+    const kv = store ?? newKvStore(g, input.blocks, kvHeads, headDim, this.dtype);
+    const attended = treeAttention(g, qkv, {
+      plan: input.plan,
+      kv,
+      heads,
+      kvHeads,
+      headDim,
+      scale: 1 / Math.sqrt(headDim),
+      queryRows: rows,
+    });
+    g.done(qkv);
+    if (store === undefined) {
+      g.done(kv.k);
+      g.done(kv.v);
+    }
+    const residual = rows === undefined ? x : gatherRows(g, x, rows);
+    if (residual !== x) g.done(x);
+    const mixed = linear(g, attended, p.output, { bias: p.outputBias, residual });
+    g.done(attended);
+    g.done(residual);
+
+    const normed2 = rmsNorm(g, mixed, p.postNorm, rmsNormEps);
+    const gateUp = linear(g, normed2, p.gateUp, { bias: p.gateUpBias });
+    g.done(normed2);
+    const activated = swiglu(g, gateUp);
+    g.done(gateUp);
+    const out = linear(g, activated, p.down, { bias: p.downBias, residual: mixed });
+    g.done(activated);
+    g.done(mixed);
+    return out;
+  }
+
+  /** New key/value stores for decoding, one per layer. The caller disposes them. */
+  dispose(): void {
+    for (const parameter of this.#parameters) parameter.dispose();
+    this.#rope.dispose();
+  }
+}

@@ -1,0 +1,195 @@
+import type { AttentionPlan } from "../engine/attention-plan.js";
+import { type Episode, responseLength } from "../tree/episode.js";
+import { pathSegments, pathStart, type Segment } from "../tree/segment.js";
+
+/** Keys of one attention block; blocks are aligned to the absolute index in a path (docs/design.md, rule 3). */
+export const KEY_BLOCK = 64;
+
+/**
+ * A forest of segments in one run of rows: each token that some log-prob depends on is computed once, whoever shares it.
+ */
+export interface PackedTree {
+  /** (rows) token ids, parents before children. */
+  tokens: Int32Array;
+  plan: AttentionPlan;
+  /** Number of key blocks the plan addresses. */
+  blocks: number;
+  /** Rows whose final hidden state is needed, ascending. */
+  outputRows: Int32Array;
+  /** (pairs) index into `outputRows` of the row that predicts the target, ascending. */
+  pairRows: Int32Array;
+  /** (pairs) target id. */
+  pairIds: Int32Array;
+  /** For each episode, for each response token: its pair, or -1 where no log-prob is asked for. */
+  episodePairs: Int32Array[];
+  /** Tokens of the same log-probs with every episode packed on its own: what a padded batch would compute. */
+  logicalTokens: number;
+}
+
+interface Node {
+  segment: Segment;
+  parent: Node | null;
+  start: number;
+  /** How many of its tokens must be computed. */
+  used: number;
+  row: number;
+  table: number;
+  /** Block ids covering the path up to this segment's end. */
+  blocks: number[];
+  /** Pair of each token (the log-prob of drawing it), -1 where none is asked for. */
+  pairs: Int32Array;
+}
+
+/**
+ * Packs episodes into one tree of rows.
+ *
+ * @param wanted for each episode, which response tokens need a log-prob (1) — usually its loss mask
+ */
+export function packEpisodes(episodes: readonly Episode[], wanted: readonly Uint8Array[]): PackedTree {
+  const nodes = new Map<Segment, Node>();
+  const order: Node[] = [];
+  const visit = (segment: Segment): Node => {
+    let node = nodes.get(segment);
+    if (node === undefined) {
+      const parent = segment.parent === null ? null : visit(segment.parent);
+      node = {
+        segment,
+        parent,
+        start: pathStart(segment),
+        used: 0,
+        row: -1,
+        table: -1,
+        blocks: [],
+        pairs: new Int32Array(segment.tokens.length).fill(-1),
+      };
+      nodes.set(segment, node);
+      order.push(node);
+    }
+    return node;
+  };
+
+  let logicalTokens = 0;
+  for (const [e, episode] of episodes.entries()) {
+    let last = -1;
+    const mask = wanted[e]!;
+    let start = 0;
+    for (const { segment, length } of pathSegments(episode.leaf)) {
+      const node = visit(segment);
+      for (let i = Math.max(0, episode.promptLength - start); i < length; i++) {
+        if (mask[start + i - episode.promptLength] !== 1) continue;
+        node.pairs[i] = -2; // asked for; numbered below
+        last = start + i;
+      }
+      start += length;
+    }
+    logicalTokens += Math.max(0, last);
+  }
+  markUsed(order);
+
+  let rows = 0;
+  const kept = order.filter((node) => node.used > 0);
+  for (const [table, node] of kept.entries()) {
+    node.row = rows;
+    node.table = table;
+    rows += node.used;
+  }
+  const { plan, blocks, tokens } = layOut(kept, rows);
+  const targets = numberPairs(order);
+  const episodePairs = episodes.map((episode, e) => {
+    const pairs = new Int32Array(responseLength(episode)).fill(-1);
+    let start = 0;
+    for (const { segment, length } of pathSegments(episode.leaf)) {
+      const node = nodes.get(segment)!;
+      for (let i = Math.max(0, episode.promptLength - start); i < length; i++) {
+        const at = start + i - episode.promptLength;
+        if (wanted[e]![at] === 1) pairs[at] = node.pairs[i]!;
+      }
+      start += length;
+    }
+    return pairs;
+  });
+  return { tokens, plan, blocks, ...targets, episodePairs, logicalTokens };
+}
+
+/** A token's log-prob needs the row before it; a row needs every row of its path before it. */
+function markUsed(order: readonly Node[]): void {
+  for (const node of order) {
+    for (let i = node.segment.tokens.length - 1; i >= 0 && node.used === 0; i--) {
+      if (node.pairs[i] === -2) node.used = i;
+    }
+  }
+  for (let n = order.length - 1; n >= 0; n--) {
+    const node = order[n]!;
+    if (node.parent !== null && (node.used > 0 || node.pairs[0] === -2)) {
+      node.parent.used = Math.max(node.parent.used, node.segment.at);
+    }
+  }
+  // A segment that is passed through without tokens of its own still hands its parent's need up; `order` is parents first,
+  // so the loop above has visited every child before its parent.
+}
+
+/** Rows, positions and key blocks. A child that starts inside a block gets a private copy of the keys before it. */
+function layOut(nodes: readonly Node[], rows: number): { plan: AttentionPlan; blocks: number; tokens: Int32Array } {
+  const tokens = new Int32Array(rows);
+  const position = new Int32Array(rows);
+  const table = new Int32Array(rows);
+  const writeBlock = new Int32Array(rows);
+  const tableStart = new Int32Array(nodes.length + 1);
+  const allBlocks: number[] = [];
+  const copies: number[] = [];
+  let blocks = 0;
+  for (const [t, node] of nodes.entries()) {
+    const whole = Math.floor(node.start / KEY_BLOCK);
+    const inherited = node.parent?.blocks ?? [];
+    node.blocks = inherited.slice(0, whole);
+    const before = node.start % KEY_BLOCK;
+    if (before > 0) {
+      copies.push(inherited[whole]!, blocks, before);
+      node.blocks.push(blocks++);
+    }
+    const end = Math.ceil((node.start + node.used) / KEY_BLOCK);
+    while (node.blocks.length < end) node.blocks.push(blocks++);
+    for (let i = 0; i < node.used; i++) {
+      const row = node.row + i;
+      tokens[row] = node.segment.tokens[i]!;
+      position[row] = node.start + i;
+      table[row] = t;
+      writeBlock[row] = node.blocks[Math.floor((node.start + i) / KEY_BLOCK)]!;
+    }
+    allBlocks.push(...node.blocks);
+    tableStart[t + 1] = allBlocks.length;
+  }
+  return {
+    tokens,
+    blocks,
+    plan: { rows, position, table, tableStart, blocks: Int32Array.from(allBlocks), writeBlock, copies: Int32Array.from(copies) },
+  };
+}
+
+/** Numbers the asked-for pairs by ascending row, so that gathers walk forward. */
+function numberPairs(order: readonly Node[]): { outputRows: Int32Array; pairRows: Int32Array; pairIds: Int32Array } {
+  const wanted: { row: number; node: Node; index: number }[] = [];
+  for (const node of order) {
+    for (let i = 0; i < node.pairs.length; i++) {
+      if (node.pairs[i] !== -2) continue;
+      const row = i > 0 ? node.row + i - 1 : rowOf(node.parent!, node.segment.at - 1);
+      wanted.push({ row, node, index: i });
+    }
+  }
+  wanted.sort((a, b) => a.row - b.row);
+  const outputRows: number[] = [];
+  const pairRows = new Int32Array(wanted.length);
+  const pairIds = new Int32Array(wanted.length);
+  for (const [p, { row, node, index }] of wanted.entries()) {
+    if (outputRows.at(-1) !== row) outputRows.push(row);
+    pairRows[p] = outputRows.length - 1;
+    pairIds[p] = node.segment.tokens[index]!;
+    node.pairs[index] = p;
+  }
+  return { outputRows: Int32Array.from(outputRows), pairRows, pairIds };
+}
+
+/** Row of token `index` of a node; a negative index means the token lies further up the path (an empty segment between). */
+function rowOf(node: Node, index: number): number {
+  return index >= 0 ? node.row + index : rowOf(node.parent!, node.segment.at - 1);
+}
