@@ -26,12 +26,17 @@ export interface PackedTree {
   logicalTokens: number;
 }
 
+/** Mark of a pair that is asked for and not numbered yet. */
+const ASKED = -2;
+
 interface Node {
   segment: Segment;
   parent: Node | null;
   start: number;
   /** How many of its tokens must be computed. */
   used: number;
+  /** Whether anything asked for lies on a path through it. */
+  needed: boolean;
   row: number;
   table: number;
   /** Block ids covering the path up to this segment's end. */
@@ -57,6 +62,7 @@ export function packEpisodes(episodes: readonly Episode[], wanted: readonly Uint
         parent,
         start: pathStart(segment),
         used: 0,
+        needed: false,
         row: -1,
         table: -1,
         blocks: [],
@@ -70,6 +76,7 @@ export function packEpisodes(episodes: readonly Episode[], wanted: readonly Uint
 
   let logicalTokens = 0;
   for (const [e, episode] of episodes.entries()) {
+    if (episode.promptLength < 1) throw new RangeError("packEpisodes: a log-prob needs at least one token before it");
     let last = -1;
     const mask = wanted[e]!;
     let start = 0;
@@ -77,7 +84,7 @@ export function packEpisodes(episodes: readonly Episode[], wanted: readonly Uint
       const node = visit(segment);
       for (let i = Math.max(0, episode.promptLength - start); i < length; i++) {
         if (mask[start + i - episode.promptLength] !== 1) continue;
-        node.pairs[i] = -2; // asked for; numbered below
+        node.pairs[i] = ASKED;
         last = start + i;
       }
       start += length;
@@ -111,21 +118,18 @@ export function packEpisodes(episodes: readonly Episode[], wanted: readonly Uint
   return { tokens, plan, blocks, ...targets, episodePairs, logicalTokens };
 }
 
-/** A token's log-prob needs the row before it; a row needs every row of its path before it. */
+/** A token's log-prob needs the row before it; a row needs every row of its path before it. `order` is parents first. */
 function markUsed(order: readonly Node[]): void {
-  for (const node of order) {
-    for (let i = node.segment.tokens.length - 1; i >= 0 && node.used === 0; i--) {
-      if (node.pairs[i] === -2) node.used = i;
-    }
-  }
   for (let n = order.length - 1; n >= 0; n--) {
     const node = order[n]!;
-    if (node.parent !== null && (node.used > 0 || node.pairs[0] === -2)) {
+    const last = node.pairs.lastIndexOf(ASKED);
+    node.used = Math.max(node.used, last);
+    node.needed ||= last >= 0 || node.used > 0;
+    if (node.needed && node.parent !== null) {
       node.parent.used = Math.max(node.parent.used, node.segment.at);
+      node.parent.needed = true;
     }
   }
-  // A segment that is passed through without tokens of its own still hands its parent's need up; `order` is parents first,
-  // so the loop above has visited every child before its parent.
 }
 
 /** Rows, positions and key blocks. A child that starts inside a block gets a private copy of the keys before it. */
@@ -140,7 +144,7 @@ function layOut(nodes: readonly Node[], rows: number): { plan: AttentionPlan; bl
   let blocks = 0;
   for (const [t, node] of nodes.entries()) {
     const whole = Math.floor(node.start / KEY_BLOCK);
-    const inherited = node.parent?.blocks ?? [];
+    const inherited = blocksBefore(node);
     node.blocks = inherited.slice(0, whole);
     const before = node.start % KEY_BLOCK;
     if (before > 0) {
@@ -166,12 +170,18 @@ function layOut(nodes: readonly Node[], rows: number): { plan: AttentionPlan; bl
   };
 }
 
+/** Key blocks of the path up to where a node starts; a parent whose tokens nobody needs has none of its own. */
+function blocksBefore(node: Node): readonly number[] {
+  if (node.parent === null) return [];
+  return node.parent.used > 0 ? node.parent.blocks : blocksBefore(node.parent);
+}
+
 /** Numbers the asked-for pairs by ascending row, so that gathers walk forward. */
 function numberPairs(order: readonly Node[]): { outputRows: Int32Array; pairRows: Int32Array; pairIds: Int32Array } {
   const wanted: { row: number; node: Node; index: number }[] = [];
   for (const node of order) {
     for (let i = 0; i < node.pairs.length; i++) {
-      if (node.pairs[i] !== -2) continue;
+      if (node.pairs[i] !== ASKED) continue;
       const row = i > 0 ? node.row + i - 1 : rowOf(node.parent!, node.segment.at - 1);
       wanted.push({ row, node, index: i });
     }

@@ -12,4 +12,8 @@ export interface TensorAddon {
   memoryStats(): { liveTensors: number; liveBytes: number; peakBytes: number; cachedBytes: number };
   resetPeak(): void;
   trimMemory(): void;
+  /** native/cpp/binding/mapped_file.cpp */
+  mapFile(path: string): ArrayBuffer;
+  /** native/cpp/binding/fill_normal.cpp */
+  fillNormal(handle: number, standardDeviation: number, key0: number, key1: number): void;
 }

@@ -42,6 +42,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_ceiling(env, exports);
   register_linear(env, exports);
   register_linear_logprob(env, exports);
+  register_fill_normal(env, exports);
+  register_mapped_file(env, exports);
   register_optimizer(env, exports);
   register_pointwise(env, exports);
   register_segment_ratio(env, exports);
