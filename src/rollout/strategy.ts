@@ -1,0 +1,96 @@
+import type { Drawn } from "./sampling-engine.js";
+import type { SamplingEngine, SamplingOptions } from "./sampling-engine.js";
+import { type Episode, type Group, policyLoss, type Task } from "../tree/episode.js";
+import { Origin, type Segment } from "../tree/segment.js";
+
+/** What a strategy may use. */
+export interface RolloutContext {
+  engine: SamplingEngine;
+  sampling: SamplingOptions;
+  groupSize: number;
+  /** One of `Purpose`. */
+  purpose: number;
+  step: number;
+  /** Optimizer steps the weights have seen. */
+  version: number;
+  /** Fills in the rewards of a group's episodes. */
+  score: (group: Group) => Promise<void>;
+}
+
+/** Turns the tasks of a step into scored groups, one per slot. */
+export interface RolloutStrategy {
+  run(tasks: readonly { task: Task; slot: number }[], context: RolloutContext): Promise<Group>[];
+}
+
+/**
+ * Draws a group's completions at once from one prefilled prompt. Each group is scored as soon as it is complete, while others
+ * still decode.
+ */
+export function parallelStrategy(): RolloutStrategy {
+  return {
+    run: (tasks, context) =>
+      tasks.map(async ({ task, slot }) => {
+        const prompt = promptSegment(task);
+        const { purpose, step, groupSize } = context;
+        const keys = Array.from({ length: groupSize }, (_, sample) => ({ purpose, step, slot, sample, turn: 0 }));
+        const drawn = await context.engine.sample(prompt, keys, context.sampling);
+        const episodes = drawn.map((completion, sample) => completionEpisode(prompt, completion, sample, context));
+        const group: Group = { slot, task, episodes, meta: {} };
+        await context.score(group);
+        return group;
+      }),
+  };
+}
+
+let segments = 0;
+
+/** The root of a task's paths. */
+export function promptSegment(task: Task): Segment {
+  return {
+    id: segments++,
+    parent: null,
+    at: 0,
+    tokens: task.prompt,
+    origin: new Uint8Array(task.prompt.length).fill(Origin.prompt),
+    policy: "main",
+  };
+}
+
+/** An episode of one completion of a prompt. */
+export function completionEpisode(
+  prompt: Segment,
+  drawn: Drawn,
+  sample: number,
+  context: { version: number; sampling: SamplingOptions },
+): Episode {
+  const leaf: Segment = {
+    id: segments++,
+    parent: prompt,
+    at: prompt.tokens.length,
+    tokens: drawn.tokens,
+    origin: new Uint8Array(drawn.tokens.length).fill(Origin.policy),
+    policy: "main",
+    sampled: {
+      logprob: drawn.logprob,
+      entropy: drawn.entropy,
+      version: context.version,
+      temperature: context.sampling.temperature,
+    },
+  };
+  const promptLength = prompt.tokens.length;
+  return {
+    leaf,
+    promptLength,
+    loss: policyLoss(leaf, promptLength),
+    spans: {},
+    steps: [],
+    trajectory: sample,
+    role: "train",
+    weight: 1,
+    behaviour: "sampled",
+    finish: drawn.finish,
+    text: drawn.text,
+    rewards: { components: {}, total: Number.NaN },
+    trace: {},
+  };
+}
