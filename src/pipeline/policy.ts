@@ -1,0 +1,212 @@
+import { Graph } from "../engine/graph.js";
+import { linearLogprob } from "../engine/ops/linear-logprob.js";
+import { accumulatorType, Tensor } from "../engine/tensor.js";
+import type { Decoder } from "../model/decoder.js";
+import { type PackedTree, packEpisodes } from "../model/packed-tree.js";
+import type { Episode } from "../tree/episode.js";
+import { pathSegments, type Segment } from "../tree/segment.js";
+
+/** What a pass over episodes depends on besides the weights. */
+export interface PassOptions {
+  /** Divides the logits; the sampling temperature of the run. */
+  temperature: number;
+  /** Ids from here on get no probability (the tokenizer's size). */
+  vocabSize: number;
+  /** Most unique tokens of one forward pass. The result does not depend on it. */
+  maxTokens: number;
+  /** Whether episodes of one prompt share its rows, or each is packed on its own. */
+  sharedPrefix: boolean;
+  /** Recompute activations layer by layer in the backward pass. */
+  checkpoint: boolean;
+}
+
+/** Per-token numbers of a pass: one array per episode over its response, NaN where nothing was asked for. */
+export interface TokenScores {
+  logp: Float64Array[];
+  entropy: Float64Array[];
+}
+
+/** Gradients with respect to what a pass said, one array per episode of the tree over its response. */
+export interface TokenGradients {
+  dlogp: Float64Array;
+  dentropy?: Float64Array;
+}
+
+/** What a training pass went through. */
+export interface PassCounts {
+  uniqueTokens: number;
+  logicalTokens: number;
+}
+
+/** Log-probs and entropies under `decoder` of the tokens that `wanted` marks, without gradient. */
+export async function scoreEpisodes(
+  decoder: Decoder,
+  episodes: readonly Episode[],
+  wanted: readonly Uint8Array[],
+  options: PassOptions,
+): Promise<TokenScores> {
+  const scores: TokenScores = { logp: [], entropy: [] };
+  for (const indices of cutTrees(episodes, options)) {
+    const tree = pack(episodes, wanted, indices, options);
+    const g = new Graph({ grad: false });
+    try {
+      const said = await runTree(g, decoder, tree, options, true);
+      for (const [k, e] of indices.entries()) {
+        scores.logp[e] = said.logp[k]!;
+        scores.entropy[e] = said.entropy[k]!;
+      }
+    } finally {
+      g.dispose();
+    }
+  }
+  return scores;
+}
+
+/**
+ * Forward, `gradients`, backward, tree by tree: adds to the gradients of the decoder's parameters.
+ *
+ * @param gradients given the indices of a run of whole trees and what the policy says of their tokens
+ */
+export async function accumulateGradients(
+  decoder: Decoder,
+  episodes: readonly Episode[],
+  wanted: readonly Uint8Array[],
+  options: PassOptions & { entropy: boolean },
+  gradients: (indices: readonly number[], said: TokenScores) => TokenGradients[],
+): Promise<PassCounts> {
+  const counts: PassCounts = { uniqueTokens: 0, logicalTokens: 0 };
+  for (const indices of cutTrees(episodes, options)) {
+    const tree = pack(episodes, wanted, indices, options);
+    counts.logicalTokens += tree.logicalTokens;
+    if (tree.pairIds.length === 0) continue;
+    counts.uniqueTokens += tree.tokens.length;
+    // A tree that passes the budget by itself keeps only the inputs of its layers.
+    const checkpoint = options.checkpoint || tree.tokens.length > options.maxTokens;
+    const g = new Graph({ grad: true });
+    try {
+      const said = await runTree(g, decoder, tree, { ...options, checkpoint }, options.entropy);
+      const rows = gradients(indices, said);
+      seed(g, said.logpTensor, scatterPairs(tree, rows), decoder);
+      if (options.entropy) seed(g, said.entropyTensor, scatterEntropy(tree, rows), decoder);
+      await g.backward();
+    } finally {
+      g.dispose();
+    }
+  }
+  return counts;
+}
+
+async function runTree(g: Graph, decoder: Decoder, tree: PackedTree, options: PassOptions, entropy: boolean) {
+  const hidden = await decoder.forward(g, {
+    tokens: tree.tokens,
+    plan: tree.plan,
+    blocks: tree.blocks,
+    outputRows: tree.outputRows,
+    checkpoint: options.checkpoint,
+  });
+  const out = linearLogprob(g, hidden, decoder.head, {
+    rows: tree.pairRows,
+    ids: tree.pairIds,
+    temperature: options.temperature,
+    vocabSize: options.vocabSize,
+    entropy,
+  });
+  g.done(hidden);
+  const logp = out.logp.toArray();
+  const rowEntropy = out.entropy.toArray();
+  return {
+    logpTensor: out.logp,
+    entropyTensor: out.entropy,
+    logp: tree.episodePairs.map((pairs) => gather(pairs, (pair) => logp[pair]!)),
+    entropy: tree.episodePairs.map((pairs) => gather(pairs, (pair) => rowEntropy[tree.pairRows[pair]!]!)),
+  };
+}
+
+function gather(pairs: Int32Array, value: (pair: number) => number): Float64Array {
+  return Float64Array.from(pairs, (pair) => (pair < 0 ? Number.NaN : value(pair)));
+}
+
+function seed(g: Graph, tensor: Tensor, values: Float64Array, decoder: Decoder): void {
+  g.seed(tensor, Tensor.from(values, tensor.shape, accumulatorType(decoder.dtype)));
+}
+
+/** d loss / d log-prob of each pair: a token that several episodes share adds their gradients in episode order. */
+function scatterPairs(tree: PackedTree, rows: readonly TokenGradients[]): Float64Array {
+  const out = new Float64Array(tree.pairIds.length);
+  for (const [e, pairs] of tree.episodePairs.entries()) {
+    const { dlogp } = rows[e]!;
+    for (let t = 0; t < pairs.length; t++) if (pairs[t]! >= 0) out[pairs[t]!]! += dlogp[t]!;
+  }
+  return out;
+}
+
+function scatterEntropy(tree: PackedTree, rows: readonly TokenGradients[]): Float64Array {
+  const out = new Float64Array(tree.outputRows.length);
+  for (const [e, pairs] of tree.episodePairs.entries()) {
+    const { dentropy } = rows[e]!;
+    if (dentropy === undefined) continue;
+    for (let t = 0; t < pairs.length; t++) if (pairs[t]! >= 0) out[tree.pairRows[pairs[t]!]!]! += dentropy[t]!;
+  }
+  return out;
+}
+
+/** Cuts episodes into runs of whole trees within the token budget. Episodes of a tree are neighbours. */
+function cutTrees(episodes: readonly Episode[], options: PassOptions): number[][] {
+  const cuts: number[][] = [];
+  let tokens = Number.POSITIVE_INFINITY;
+  for (const tree of wholeTrees(episodes, options.sharedPrefix)) {
+    const size = treeTokens(tree.map((e) => episodes[e]!));
+    if (tokens + size > options.maxTokens) {
+      cuts.push([]);
+      tokens = 0;
+    }
+    cuts.at(-1)!.push(...tree);
+    tokens += size;
+  }
+  return cuts;
+}
+
+function wholeTrees(episodes: readonly Episode[], sharedPrefix: boolean): number[][] {
+  if (!sharedPrefix) return episodes.map((_, e) => [e]);
+  const trees = new Map<Segment, number[]>();
+  for (const [e, { leaf }] of episodes.entries()) {
+    const root = pathSegments(leaf)[0]!.segment;
+    const tree = trees.get(root);
+    if (tree === undefined) trees.set(root, [e]);
+    else tree.push(e);
+  }
+  return [...trees.values()];
+}
+
+function treeTokens(episodes: readonly Episode[]): number {
+  const seen = new Set<Segment>();
+  for (const { leaf } of episodes) for (const { segment } of pathSegments(leaf)) seen.add(segment);
+  let tokens = 0;
+  for (const { tokens: own } of seen) tokens += own.length;
+  return tokens;
+}
+
+function pack(
+  episodes: readonly Episode[],
+  wanted: readonly Uint8Array[],
+  indices: readonly number[],
+  options: PassOptions,
+): PackedTree {
+  const chosen = indices.map((e) => (options.sharedPrefix ? episodes[e]! : alone(episodes[e]!)));
+  return packEpisodes(
+    chosen,
+    indices.map((e) => wanted[e]!),
+  );
+}
+
+/** The same path in segments of its own, so that nothing is shared. */
+function alone(episode: Episode): Episode {
+  let parent: Segment | null = null;
+  let at = 0;
+  for (const { segment, length } of pathSegments(episode.leaf)) {
+    const own: Segment = { ...segment, parent, at, tokens: segment.tokens.subarray(0, length) };
+    parent = own;
+    at = length;
+  }
+  return { ...episode, leaf: parent! };
+}

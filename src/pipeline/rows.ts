@@ -1,0 +1,32 @@
+import type { Row } from "../algorithms/types.js";
+import { type Episode, gatherSampled, type Group, responseLength } from "../tree/episode.js";
+import { pathTokens } from "../tree/segment.js";
+
+/** An episode as algorithms see it. `group` is the index of its group in the batch. */
+export function toRow(episode: Episode, group: number, record: Record<string, unknown>): Row {
+  return {
+    length: responseLength(episode),
+    group,
+    mask: episode.loss,
+    reward: episode.rewards.total,
+    components: episode.rewards.components,
+    role: episode.role,
+    weight: episode.weight,
+    terminated: episode.finish !== "length",
+    spans: episode.spans,
+    steps: episode.steps,
+    trajectory: episode.trajectory,
+    record,
+    tokens: pathTokens(episode.leaf).subarray(episode.promptLength),
+    text: episode.text,
+    rollout: gatherSampled(episode, "logprob"),
+    entropy: gatherSampled(episode, "entropy"),
+  };
+}
+
+/** Rows of a batch, groups in order. */
+export function toRows(groups: readonly Group[]): { rows: Row[]; episodes: Episode[] } {
+  const episodes = groups.flatMap((group) => group.episodes);
+  const rows = groups.flatMap((group, g) => group.episodes.map((episode) => toRow(episode, g, group.task.record)));
+  return { rows, episodes };
+}
