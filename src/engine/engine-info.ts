@@ -4,3 +4,17 @@ import { loadAddon } from "../native/load.js";
 export function engineInfo(): { isa: string; threads: number } {
   return loadAddon().engineInfo();
 }
+
+/** Sets how many threads kernels may use. Results do not depend on it. */
+export function setThreads(threads: number): void {
+  loadAddon().setThreads(threads);
+}
+
+/** Native memory in tensors: live, and the most since {@link resetMemoryPeak}. */
+export function memoryStats(): { liveTensors: number; liveBytes: number; peakBytes: number; cachedBytes: number } {
+  return loadAddon().memoryStats();
+}
+
+export function resetMemoryPeak(): void {
+  loadAddon().resetPeak();
+}

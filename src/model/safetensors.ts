@@ -3,8 +3,8 @@ import { basename, join } from "node:path";
 import { mapFile } from "../engine/map-file.js";
 import { modelError } from "./config.js";
 
-/** Element types a file may hold that this toolkit reads. */
-const widths: Record<string, number> = { F64: 8, F32: 4, F16: 2, BF16: 2 };
+/** Bytes per element of the types this toolkit reads or writes. */
+const widths: Record<string, number> = { F64: 8, F32: 4, F16: 2, BF16: 2, I32: 4, U8: 1 };
 
 /** One tensor of a safetensors file. */
 export interface StoredTensor {
@@ -119,10 +119,10 @@ export function openModelTensors(folder: string): Map<string, StoredTensor> {
 }
 
 /** Raw elements of a stored tensor: bf16 as bits, f16 widened to float32. */
-export function storedElements(tensor: StoredTensor): { dtype: "f32" | "bf16" | "f64"; data: Float32Array | Uint16Array | Float64Array } {
+export function storedElements(tensor: StoredTensor): Float32Array | Uint16Array | Float64Array {
   const { bytes } = tensor;
   const width = widths[tensor.dtype];
-  if (width === undefined) {
+  if (width === undefined || tensor.dtype === "I32" || tensor.dtype === "U8") {
     throw modelError(`tensor "${tensor.name}" has element type ${tensor.dtype}`, "supported are F32, BF16, F16 and F64");
   }
   const count = bytes.byteLength / width;
@@ -130,13 +130,13 @@ export function storedElements(tensor: StoredTensor): { dtype: "f32" | "bf16" | 
   const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
   switch (tensor.dtype) {
     case "F32":
-      return { dtype: "f32", data: new Float32Array(aligned.buffer, aligned.byteOffset, count) };
+      return new Float32Array(aligned.buffer, aligned.byteOffset, count);
     case "F64":
-      return { dtype: "f64", data: new Float64Array(aligned.buffer, aligned.byteOffset, count) };
+      return new Float64Array(aligned.buffer, aligned.byteOffset, count);
     case "BF16":
-      return { dtype: "bf16", data: new Uint16Array(aligned.buffer, aligned.byteOffset, count) };
+      return new Uint16Array(aligned.buffer, aligned.byteOffset, count);
     default:
-      return { dtype: "f32", data: widenF16(new Uint16Array(aligned.buffer, aligned.byteOffset, count)) };
+      return widenF16(new Uint16Array(aligned.buffer, aligned.byteOffset, count));
   }
 }
 
@@ -160,7 +160,7 @@ function widenF16(half: Uint16Array): Float32Array {
 }
 
 /** Writes a safetensors file's header: tensors in the given order, data packed without gaps. */
-export function safetensorsHeader(tensors: readonly { name: string; dtype: "F32" | "BF16" | "F64"; shape: readonly number[] }[]): Uint8Array {
+export function safetensorsHeader(tensors: readonly { name: string; dtype: string; shape: readonly number[] }[]): Uint8Array {
   const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
   let offset = 0;
   for (const { name, dtype, shape } of tensors) {

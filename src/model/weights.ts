@@ -1,13 +1,13 @@
 import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { packRows, unpackRows } from "../engine/ops/pack-rows.js";
+import { packRows, unpackRows } from "../engine/ops/panels.js";
 import type { Parameter, Part } from "../engine/parameter.js";
 import { fillNormal } from "../engine/random.js";
 import { type FloatType, Tensor } from "../engine/tensor.js";
 import { yieldPoint } from "../engine/yield.js";
 import { modelError, readModelConfig } from "./config.js";
 import { Decoder } from "./decoder.js";
-import { openModelTensors, type StoredTensor, safetensorsHeader, storedElements } from "./safetensors.js";
+import { openModelTensors, openSafetensors, type StoredTensor, safetensorsHeader, storedElements } from "./safetensors.js";
 
 /**
  * Loads a decoder from a Hugging Face folder: weights are converted to `dtype` and packed; the file stays mapped only meanwhile.
@@ -55,8 +55,7 @@ export async function loadParameters(
             : "config.json and the weights do not belong together",
         );
       }
-      const { data, dtype } = storedElements(tensor);
-      packRows(parameter, part.start, data, dtype);
+      packRows(parameter, part.start, storedElements(tensor));
       const pause = yieldPoint();
       if (pause !== undefined) await pause;
     }
@@ -82,7 +81,7 @@ export function initialiseDecoder(decoder: Decoder, seed: number): void {
       const rows = new Tensor("f32", shape);
       if (shape.length > 1) fillNormal(rows, decoder.config.initializerRange, [seed, stream]);
       else rows.write(new Float32Array(rows.size).fill(part.name.endsWith("norm.weight") ? 1 : 0));
-      packRows(parameter, part.start, rows.read() as Float32Array, "f32");
+      packRows(parameter, part.start, rows);
       rows.dispose();
     }
   }
@@ -110,7 +109,9 @@ export async function saveWeights(parameters: readonly Parameter[], folder: stri
       ),
     );
     for (const { parameter, part } of parts) {
-      const raw = unpackRows(parameter, part.start, part.rows);
+      const rows = unpackRows(parameter, part.start, part.rows);
+      const raw = rows.read();
+      rows.dispose();
       writeAll(file, new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength));
       const pause = yieldPoint();
       if (pause !== undefined) await pause;
@@ -123,4 +124,39 @@ export async function saveWeights(parameters: readonly Parameter[], folder: stri
 
 function writeAll(file: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, Math.min(bytes.length - done, 1 << 30));
+}
+
+/** Writes named tensors as they lie in memory (a bf16 tensor as its 16 bits) to one safetensors file. */
+export async function saveTensors(tensors: ReadonlyMap<string, Tensor>, path: string): Promise<void> {
+  const names = { f32: "F32", bf16: "BF16", f64: "F64", i32: "I32", u8: "U8" } as const;
+  const file = openSync(path, "w");
+  try {
+    const entries = [...tensors].map(([name, { dtype, size }]) => ({ name, dtype: names[dtype], shape: [size] }));
+    writeAll(file, safetensorsHeader(entries));
+    for (const tensor of tensors.values()) {
+      const raw = tensor.read();
+      writeAll(file, new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength));
+      const pause = yieldPoint();
+      if (pause !== undefined) await pause;
+    }
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * Fills tensors from a file of {@link saveTensors}.
+ *
+ * @throws GrpoError GRPO_MODEL (exit code 4) when a tensor is missing or of another size
+ */
+export async function loadTensors(tensors: ReadonlyMap<string, Tensor>, path: string): Promise<void> {
+  const stored = openSafetensors(path);
+  for (const [name, tensor] of tensors) {
+    const found = stored.get(name);
+    if (found === undefined || found.shape[0] !== tensor.size) {
+      throw modelError(`${path}: "${name}" is ${found === undefined ? "missing" : "of another size"}`, "the checkpoint belongs to another model or optimizer");
+    }
+    tensor.writeBytes(found.bytes);
+  }
 }

@@ -1,0 +1,103 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { AdamW } from "../engine/adamw.js";
+import { ExitCode, GrpoError } from "../errors.js";
+import { saveDecoder } from "../model/folder.js";
+import { openModelTensors } from "../model/safetensors.js";
+import { loadParameters, loadTensors, saveTensors } from "../model/weights.js";
+import { publishDir } from "../report/atomic.js";
+import { onDisk } from "../report/disk-error.js";
+import { pruneCheckpoints, type RunFolder, stepName } from "../report/run-folder.js";
+import type { LoadedModel } from "./policy-model.js";
+
+/** Everything of a run that is not in its weights; plain JSON, so that a resumed run goes on to the bit. */
+export interface RunState {
+  /** Steps done, over all stages. */
+  step: number;
+  /** Index of the stage, and how many of its steps are done. */
+  stage: number;
+  stageStep: number;
+  /** Optimizer steps the weights have seen. */
+  version: number;
+  /** Best value of `checkpoint.keep_best` so far and its step. */
+  best: { value: number; step: number } | null;
+  /** State of samplers, controllers and other stateful parts of the stage, by name. */
+  components: Record<string, unknown>;
+  /** The configuration that made it, and the instruction set it ran on. */
+  config: unknown;
+  isa: string;
+}
+
+/** What a checkpoint is made from. */
+export interface Snapshot {
+  model: LoadedModel;
+  optimizer: AdamW | null;
+  state: RunState;
+  /** Frozen models of the stage that cannot be loaded again from a folder, by slot name. */
+  slots: Record<string, LoadedModel>;
+}
+
+/**
+ * Writes `checkpoints/step-NNNNNN`: a Hugging Face folder plus `trainer/`. It appears whole or not at all.
+ *
+ * @throws GrpoError GRPO_DISK (exit code 4) where the disk refuses
+ */
+export async function saveCheckpoint(folder: RunFolder, snapshot: Snapshot): Promise<string> {
+  const final = join(folder.checkpoints, stepName(snapshot.state.step));
+  const temporary = join(folder.checkpoints, `.${stepName(snapshot.state.step)}.tmp`);
+  const trainer = join(temporary, "trainer");
+  try {
+    rmSync(temporary, { recursive: true, force: true });
+    mkdirSync(trainer, { recursive: true });
+    await saveModel(snapshot.model, temporary);
+    for (const [name, slot] of Object.entries(snapshot.slots)) {
+      const slotFolder = join(trainer, "models", name);
+      mkdirSync(slotFolder, { recursive: true });
+      await saveModel(slot, slotFolder);
+    }
+    if (snapshot.optimizer !== null) await saveTensors(snapshot.optimizer.state(), join(trainer, "optimizer.safetensors"));
+    writeFileSync(join(trainer, "state.json"), `${JSON.stringify(snapshot.state)}\n`);
+  } catch (error) {
+    rmSync(temporary, { recursive: true, force: true });
+    return onDisk(final, () => {
+      throw error;
+    });
+  }
+  publishDir(temporary, final);
+  return final;
+}
+
+/** Writes a complete Hugging Face folder: config, weights, tokenizer. */
+export async function saveModel({ decoder, tokenizer, generation }: LoadedModel, folder: string): Promise<void> {
+  await saveDecoder(decoder, folder, generation, tokenizer);
+  tokenizer.save(folder);
+}
+
+/** Removes old checkpoints: the last ones and the best stay. */
+export function pruneOld(folder: RunFolder, keepLast: number, state: RunState): void {
+  pruneCheckpoints(folder.path, keepLast, state.best === null ? [] : [state.best.step]);
+}
+
+/** State of a checkpoint folder. */
+export function readState(checkpoint: string): RunState {
+  const file = join(checkpoint, "trainer", "state.json");
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch (cause) {
+    throw new GrpoError("GRPO_CHECKPOINT", `${file}: ${(cause as Error).message}`, {
+      exitCode: ExitCode.data,
+      fix: "the checkpoint has no trainer state; resume from another one, or start a new run from it with model.path",
+      cause,
+    });
+  }
+}
+
+/** Loads the policy's weights of a checkpoint. */
+export async function restoreWeights(model: LoadedModel, checkpoint: string): Promise<void> {
+  await loadParameters(model.decoder.parameters(), openModelTensors(checkpoint), checkpoint, []);
+}
+
+/** Loads moments and the low halves of master weights. */
+export async function restoreOptimizer(optimizer: AdamW, checkpoint: string): Promise<void> {
+  await loadTensors(optimizer.state(), join(checkpoint, "trainer", "optimizer.safetensors"));
+}

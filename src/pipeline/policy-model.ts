@@ -1,0 +1,88 @@
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Config } from "../config/schema.js";
+import { builtinTask } from "../data/builtin/index.js";
+import type { FloatType } from "../engine/tensor.js";
+import { ExitCode, GrpoError } from "../errors.js";
+import { type ModelConfig, modelError, parseModelConfig, readModelConfig } from "../model/config.js";
+import { Decoder } from "../model/decoder.js";
+import { architectureConfig, readGenerationConfig } from "../model/folder.js";
+import { initialiseDecoder, loadDecoder } from "../model/weights.js";
+import { writeCharacterTokenizer } from "../tokenizer/character.js";
+import { loadTokenizer, type Tokenizer } from "../tokenizer/tokenizer.js";
+
+/** A model with what it needs to be saved as a Hugging Face folder again. */
+export interface LoadedModel {
+  decoder: Decoder;
+  tokenizer: Tokenizer;
+  generation: Record<string, unknown> | null;
+}
+
+/** The element type of a config's `model.dtype`. */
+export function elementType(dtype: Config["model"]["dtype"]): FloatType {
+  return dtype === "bf16" ? "bf16" : "f32";
+}
+
+/** Tokenizer of the configured policy: of its folder, of the folder named, or one character per token. */
+export function policyTokenizer(config: Config): Tokenizer {
+  const { path, tokenizer } = config.model;
+  if (tokenizer?.path !== undefined) return loadTokenizer(tokenizer.path);
+  if (tokenizer?.alphabet === undefined && path !== undefined) return loadTokenizer(path);
+  const folder = mkdtempSync(join(tmpdir(), "grpo-tokenizer-"));
+  writeCharacterTokenizer(folder, tokenizer?.alphabet ?? builtinAlphabet(config));
+  return loadTokenizer(folder);
+}
+
+function builtinAlphabet(config: Config): string {
+  const names = config.stages.flatMap(({ data }) => (data.train.builtin === undefined ? [] : [data.train.builtin]));
+  if (names.length === 0) {
+    throw new GrpoError("GRPO_CONFIG", "model.tokenizer: a model from random weights on data of your own needs a tokenizer", {
+      exitCode: ExitCode.config,
+      fix: "set model.tokenizer.path to a folder with tokenizer.json, or model.tokenizer.alphabet to the characters to use",
+    });
+  }
+  return [...new Set(names.flatMap((name) => [...builtinTask(name).alphabet]))].join("");
+}
+
+/** Shape of the configured policy, and where its weights come from (null: random). */
+export function policyShape(config: Config, tokenizer: Tokenizer): { shape: ModelConfig; folder: string | null } {
+  const { path, architecture } = config.model;
+  if (path !== undefined) {
+    const shape = readModelConfig(path);
+    checkVocabulary(shape, tokenizer, path);
+    return { shape, folder: path };
+  }
+  const raw = architectureConfig(architecture!, tokenizer.size, tokenizer);
+  return { shape: parseModelConfig(raw, "model.architecture"), folder: null };
+}
+
+/** The policy's weights: loaded, or random from the seed of the run. */
+export async function loadPolicy(config: Config, tokenizer: Tokenizer, maxLength: number): Promise<LoadedModel> {
+  const { shape, folder } = policyShape(config, tokenizer);
+  const dtype = elementType(config.model.dtype);
+  if (folder !== null) {
+    return { decoder: await loadDecoder(folder, dtype, maxLength), tokenizer, generation: readGenerationConfig(folder) };
+  }
+  const decoder = new Decoder(shape, dtype, maxLength);
+  initialiseDecoder(decoder, config.run.seed);
+  return { decoder, tokenizer, generation: null };
+}
+
+/** A model folder as `eval` and `generate` take it. */
+export async function loadModelFolder(folder: string, maxLength?: number): Promise<LoadedModel> {
+  const tokenizer = loadTokenizer(folder);
+  const shape = readModelConfig(folder);
+  checkVocabulary(shape, tokenizer, folder);
+  const dtype = (shape.raw.dtype ?? shape.raw.torch_dtype) === "bfloat16" ? "bf16" : "f32";
+  const length = Math.min(maxLength ?? shape.maxPositions, shape.maxPositions);
+  return { decoder: await loadDecoder(folder, dtype, length), tokenizer, generation: readGenerationConfig(folder) };
+}
+
+function checkVocabulary(shape: ModelConfig, tokenizer: Tokenizer, folder: string): void {
+  if (tokenizer.size <= shape.vocabSize) return;
+  throw modelError(
+    `${folder}: the tokenizer has ${tokenizer.size} ids, the model ${shape.vocabSize} rows (vocab_size)`,
+    "use the tokenizer the model was trained with",
+  );
+}

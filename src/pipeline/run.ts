@@ -1,0 +1,197 @@
+import { appendFileSync, copyFileSync, existsSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { LoadedConfig } from "../config/load.js";
+import { renderResolved } from "../config/render.js";
+import type { Config, Stage } from "../config/schema.js";
+import { engineInfo, setThreads } from "../engine/engine-info.js";
+import { ExitCode, GrpoError } from "../errors.js";
+import { renderReport } from "../report/html.js";
+import { MetricsLog, readMetrics, type StepMetrics } from "../report/metrics.js";
+import { writeAtomic } from "../report/atomic.js";
+import { onDisk } from "../report/disk-error.js";
+import { createProgress, type Progress } from "../report/progress.js";
+import { cutRunFolder, latestCheckpoint, openRunFolder, type RunFolder } from "../report/run-folder.js";
+import { TensorBoardLog } from "../report/tensorboard.js";
+import { type RunState, readState, restoreWeights } from "./checkpoint.js";
+import type { TrainOptions } from "./options.js";
+import { type LoadedModel, loadPolicy, policyShape, policyTokenizer } from "./policy-model.js";
+
+/** A run while it goes: its folder, its policy, where it stands. */
+export interface Run {
+  config: Config;
+  folder: RunFolder;
+  model: LoadedModel;
+  state: RunState;
+  /** Checkpoint this process started from, or null. */
+  resumed: string | null;
+  metrics: MetricsLog;
+  events: TensorBoardLog;
+  signal: AbortSignal;
+  /** Prints a line and keeps it in log.txt. */
+  say(text: string): void;
+  /** The view of the current stage. */
+  progress: Progress | null;
+}
+
+/**
+ * Opens the run folder, loads the policy and, when resuming, cuts the folder back to the last checkpoint.
+ *
+ * @throws GrpoError for everything a user can mend
+ */
+export async function startRun(loaded: LoadedConfig, options: TrainOptions): Promise<Run> {
+  const { config } = loaded;
+  checkDevice(config.run.device);
+  if (config.run.threads > 0) setThreads(config.run.threads);
+  const tokenizer = policyTokenizer(config);
+  const { shape } = policyShape(config, tokenizer);
+  const maxLength = longestPath(config, shape.maxPositions);
+
+  const path = typeof options.resume === "string" ? resolve(options.resume) : join(config.run.out_dir, config.run.name);
+  const existing = options.resume !== undefined ? "resume" : options.overwrite ? "overwrite" : "refuse";
+  const folder = openRunFolder(path, existing);
+  const checkpoint = options.resume === undefined ? null : lastCheckpoint(folder);
+  const state = checkpoint === null ? freshState(config) : readState(checkpoint);
+  if (checkpoint !== null) checkResume(state, config, checkpoint);
+
+  // Weights are loaded before anything in the folder changes.
+  const model = await loadPolicy(config, tokenizer, maxLength);
+  if (checkpoint !== null) {
+    await restoreWeights(model, checkpoint);
+    cutRunFolder(folder.path, state.step);
+  }
+  writeAtomic(folder.resolvedConfig, `# kernels: ${engineInfo().isa}\n${renderResolved(loaded)}`);
+  keepSource(loaded, folder);
+  const metrics = new MetricsLog(folder.metrics);
+  metrics.cut(state.step);
+  const run: Run = {
+    config,
+    folder,
+    model,
+    state: { ...state, config, isa: engineInfo().isa },
+    resumed: checkpoint,
+    metrics,
+    events: new TensorBoardLog(folder.path),
+    signal: options.signal,
+    progress: null,
+    say(text) {
+      if (run.progress !== null) run.progress.message(text);
+      else process.stdout.write(`${text}\n`);
+      onDisk(folder.log, () => appendFileSync(folder.log, `${text}\n`));
+    },
+  };
+  return run;
+}
+
+/** Writes what one step measured everywhere it belongs. */
+export function record(run: Run, metrics: StepMetrics): void {
+  run.metrics.append(metrics);
+  run.events.append(metrics);
+  run.progress?.step(metrics);
+}
+
+/** Starts the view of a stage's steps. */
+export function showStage(run: Run, stage: Stage): void {
+  run.progress?.stop();
+  const offset = run.state.step - run.state.stageStep;
+  run.progress = createProgress({
+    total: offset + stage.train.steps,
+    start: run.state.step,
+    stream: process.stdout,
+    label: stage.name,
+  });
+}
+
+/** Closes files and frees the policy; writes the report. */
+export function closeRun(run: Run): void {
+  run.progress?.stop();
+  run.progress = null;
+  run.metrics.close();
+  run.events.close();
+  if (readMetrics(run.folder.metrics).length > 0) writeAtomic(run.folder.report, renderReport(run.folder.path));
+  run.model.decoder.dispose();
+}
+
+function checkDevice(device: Config["run"]["device"]): void {
+  if (device !== "cuda") return;
+  throw new GrpoError("GRPO_DEVICE", "run.device is cuda, but this build has no CUDA kernels", {
+    exitCode: ExitCode.native,
+    fix: "use --device cpu",
+  });
+}
+
+/** The longest prompt and completion any stage allows, within what the model can take. */
+function longestPath(config: Config, maxPositions: number): number {
+  const wanted = Math.max(
+    ...config.stages.map(({ data, rollout, eval: evaluation }) =>
+      data.max_prompt_tokens + Math.max(rollout.max_completion_tokens, evaluation?.max_completion_tokens ?? 0),
+    ),
+  );
+  return Math.min(wanted, maxPositions);
+}
+
+function lastCheckpoint(folder: RunFolder): string | null {
+  return latestCheckpoint(folder.path)?.path ?? null;
+}
+
+function freshState(config: Config): RunState {
+  return {
+    step: 0,
+    stage: 0,
+    stageStep: 0,
+    version: 0,
+    best: null,
+    components: {},
+    config,
+    isa: engineInfo().isa,
+  };
+}
+
+/** Keys that may differ when a run goes on: they do not change what has happened. */
+const free: readonly RegExp[] = [
+  /^run\.(name|out_dir|device|threads)$/,
+  /^stages\.\d+\.train\.(steps|max_tokens_per_microbatch|activation_checkpointing|shared_prefix)$/,
+  /^stages\.\d+\.(checkpoint|eval)(\.|$)/,
+];
+
+function checkResume(state: RunState, config: Config, checkpoint: string): void {
+  const changed = differences(state.config, config).filter((key) => !free.some((rule) => rule.test(key)));
+  for (const [i, stage] of config.stages.entries()) {
+    const before = (state.config as Config).stages[i]?.train.steps;
+    const fixed = stage.optimizer.schedule.kind === "constant" || stage.train.steps === before || i > state.stage;
+    if (!fixed) changed.push(`stages.${i}.train.steps (the ${stage.optimizer.schedule.kind} schedule depends on it)`);
+  }
+  if (changed.length > 0) {
+    throw new GrpoError("GRPO_RESUME", `${checkpoint}: the configuration differs in keys that would change the past: ${changed.join(", ")}`, {
+      exitCode: ExitCode.config,
+      fix: "resume with the same values, or start a new run from the checkpoint with model.path",
+    });
+  }
+  if (state.isa !== engineInfo().isa) {
+    throw new GrpoError("GRPO_RESUME", `the run used the ${state.isa} kernels, this machine ${engineInfo().isa}: results would differ in the last bits`, {
+      exitCode: ExitCode.config,
+      fix: `set GRPO_ISA=${state.isa}, or start a new run from the checkpoint with model.path`,
+    });
+  }
+}
+
+/** Dotted paths of the leaves in which two plain values differ. */
+function differences(a: unknown, b: unknown, path = ""): string[] {
+  if (typeof a === "object" && a !== null && typeof b === "object" && b !== null) {
+    const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
+    return [...keys].flatMap((key) =>
+      differences((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key], path === "" ? key : `${path}.${key}`),
+    );
+  }
+  return Object.is(a, b) || JSON.stringify(a) === JSON.stringify(b) ? [] : [path];
+}
+
+/** A copy of the file the user wrote, so that the run can be repeated from its folder. */
+function keepSource(loaded: LoadedConfig, folder: RunFolder): void {
+  const target = join(folder.path, "config.yaml");
+  if (!existsSync(target) && existsSync(loaded.file)) onDisk(target, () => copyFileSync(loaded.file, target));
+}
+
+/** Writes a JSON file of the run folder. */
+export function writeJson(path: string, value: unknown): void {
+  onDisk(path, () => writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`));
+}
