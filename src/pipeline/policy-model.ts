@@ -2,7 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../config/schema.js";
-import { builtinTask } from "../data/builtin/index.js";
+import { builtinTask } from "../data/builtin/registry.js";
 import type { FloatType } from "../engine/tensor.js";
 import { ExitCode, GrpoError } from "../errors.js";
 import { type ModelConfig, modelError, parseModelConfig, readModelConfig } from "../model/config.js";

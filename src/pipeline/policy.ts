@@ -50,7 +50,7 @@ export async function scoreEpisodes(
     const tree = pack(episodes, wanted, indices, options);
     const g = new Graph({ grad: false });
     try {
-      const said = await runTree(g, decoder, tree, options, true);
+      const said = await runTree(g, decoder, tree, options);
       for (const [k, e] of indices.entries()) {
         scores.logp[e] = said.logp[k]!;
         scores.entropy[e] = said.entropy[k]!;
@@ -84,7 +84,7 @@ export async function accumulateGradients(
     const checkpoint = options.checkpoint || tree.tokens.length > options.maxTokens;
     const g = new Graph({ grad: true });
     try {
-      const said = await runTree(g, decoder, tree, { ...options, checkpoint }, options.entropy);
+      const said = await runTree(g, decoder, tree, { ...options, checkpoint });
       const rows = gradients(indices, said);
       seed(g, said.logpTensor, scatterPairs(tree, rows), decoder);
       if (options.entropy) seed(g, said.entropyTensor, scatterEntropy(tree, rows), decoder);
@@ -96,7 +96,7 @@ export async function accumulateGradients(
   return counts;
 }
 
-async function runTree(g: Graph, decoder: Decoder, tree: PackedTree, options: PassOptions, entropy: boolean) {
+async function runTree(g: Graph, decoder: Decoder, tree: PackedTree, options: PassOptions) {
   const hidden = await decoder.forward(g, {
     tokens: tree.tokens,
     plan: tree.plan,
@@ -109,7 +109,6 @@ async function runTree(g: Graph, decoder: Decoder, tree: PackedTree, options: Pa
     ids: tree.pairIds,
     temperature: options.temperature,
     vocabSize: options.vocabSize,
-    entropy,
   });
   g.done(hidden);
   const logp = out.logp.toArray();

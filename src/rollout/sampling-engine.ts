@@ -257,7 +257,7 @@ export class SamplingEngine {
         group.length === streams.length ? hidden : gatherRows(g, hidden, Int32Array.from(group, (_, i) => start + i));
       const counters = new Uint32Array(group.length * 4);
       for (const [i, { words, turn, tokens }] of group.entries()) counters.set([words[0], words[1], turn, tokens.length], 4 * i);
-      const { ids, logprob, entropy } = sampleTokens(g, rows, this.decoder.head, {
+      const { ids, logprob, entropy } = sampleTokens(rows, this.decoder.head, {
         temperature: options.temperature,
         topK: options.topK,
         topP: options.topP,

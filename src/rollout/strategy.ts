@@ -45,7 +45,7 @@ export function parallelStrategy(): RolloutStrategy {
 let segments = 0;
 
 /** The root of a task's paths. */
-export function promptSegment(task: Task): Segment {
+export function promptSegment(task: Pick<Task, "prompt">): Segment {
   return {
     id: segments++,
     parent: null,

@@ -1,0 +1,154 @@
+import type { Stage } from "../config/schema.js";
+import { buildTasks } from "../data/prompt.js";
+import { readRecords, sourceName } from "../data/source.js";
+import { readMetrics } from "../report/metrics.js";
+import { type Estimate, evaluation as scoreEvaluation } from "../report/statistics.js";
+import { createRewards, type RewardSet } from "../rewards/reward-set.js";
+import { SamplingEngine, type SamplingOptions } from "../rollout/sampling-engine.js";
+import { parallelStrategy } from "../rollout/strategy.js";
+import { Purpose } from "../rollout/stream-key.js";
+import type { Group, Task } from "../tree/episode.js";
+import { record, type Run } from "./run.js";
+import { lengthMetrics, rewardMetrics, scoreGroups } from "./scoring.js";
+
+/** Completions of tasks, scored. */
+export interface EvaluationResult {
+  groups: Group[];
+  metrics: Record<string, number>;
+  /** Share of right completions and pass@k, where some component tells right from wrong. */
+  accuracy: Estimate | null;
+  pass: Map<number, Estimate>;
+}
+
+/**
+ * Draws `samples` completions per task and scores them. Every evaluation uses the same random numbers, so that two of them
+ * differ by the weights alone.
+ */
+export async function evaluateTasks(
+  tasks: readonly Task[],
+  options: { engine: SamplingEngine; rewards: RewardSet; sampling: SamplingOptions; samples: number; step: number; version: number },
+): Promise<EvaluationResult> {
+  const { engine, rewards, sampling, samples, step, version } = options;
+  const context = { step, evaluation: true };
+  const late = rewards.needsWholeStep;
+  const groups = await Promise.all(
+    parallelStrategy().run(
+      tasks.map((task, slot) => ({ task, slot })),
+      {
+        engine,
+        sampling,
+        groupSize: samples,
+        purpose: Purpose.evaluation,
+        step: 0,
+        version,
+        score: (group) => (late ? Promise.resolve() : scoreGroups([group], rewards, context)),
+      },
+    ),
+  );
+  if (late) await scoreGroups(groups, rewards, context);
+  const right = judged(groups);
+  const metrics: Record<string, number> = { ...rewardMetrics(groups), ...lengthMetrics(groups) };
+  if (right === null) return { groups, metrics, accuracy: null, pass: new Map() };
+  const { average, pass } = scoreEvaluation(right);
+  metrics.accuracy = average.value;
+  metrics.accuracy_low = average.low;
+  metrics.accuracy_high = average.high;
+  for (const [k, { value }] of pass) if (k > 1) metrics[`pass@${k}`] = value;
+  return { groups, metrics, accuracy: average, pass };
+}
+
+/**
+ * Whether each completion is right: by the component called `accuracy`, else by the only one, where its values are 0 and 1.
+ */
+function judged(groups: readonly Group[]): boolean[][] | null {
+  const names = Object.keys(groups[0]?.episodes[0]?.rewards.components ?? {});
+  const name = names.includes("accuracy") ? "accuracy" : names.length === 1 ? names[0]! : null;
+  if (name === null) return null;
+  const values = groups.map(({ episodes }) => episodes.map(({ rewards }) => rewards.components[name]?.values[0]));
+  return values.flat().every((value) => value === 0 || value === 1) ? values.map((row) => row.map((v) => v === 1)) : null;
+}
+
+/** The evaluation of a stage as its steps go by. */
+export interface Evaluation {
+  /** Before the first step, unless the config says no. */
+  atStart(): Promise<void>;
+  /** Metrics to add to the step's record; nothing where none is due. */
+  afterStep(): Promise<Record<string, number>>;
+  close(): Promise<void>;
+}
+
+/** Prepares `eval` of a stage, or null where it has none. */
+export async function evaluationOf(
+  run: Run,
+  stage: Stage,
+  shared?: { engine: SamplingEngine; rewards: RewardSet },
+): Promise<Evaluation | null> {
+  const config = stage.eval;
+  if (config === null) return null;
+  const { tokenizer, decoder } = run.model;
+  const records = await readRecords(config.data);
+  const { tasks, summary } = buildTasks(config.limit === undefined ? records : records.slice(0, config.limit), {
+    tokenizer,
+    prompt: stage.data.prompt,
+    maxPromptTokens: Math.min(stage.data.max_prompt_tokens, decoder.maxLength - 1),
+    longPrompts: stage.data.long_prompts,
+    source: sourceName(config.data),
+  });
+  run.say(`${stage.name}: evaluation on ${summary.text}`);
+  const engine = shared?.engine ?? new SamplingEngine(decoder, tokenizer, run.config.run.seed);
+  const rewards = shared?.rewards ?? (await createRewards(stage.rewards, { baseDir: process.cwd(), seed: run.config.run.seed }));
+  const { rollout } = stage;
+  const sampling: SamplingOptions = {
+    temperature: config.temperature ?? rollout.temperature,
+    topK: rollout.top_k,
+    topP: rollout.top_p,
+    minP: rollout.min_p,
+    stop: rollout.stop,
+    maxTokens: config.max_completion_tokens ?? rollout.max_completion_tokens,
+  };
+
+  const evaluate = async (): Promise<Record<string, number>> => {
+    const { metrics, accuracy } = await evaluateTasks(tasks, {
+      engine,
+      rewards,
+      sampling,
+      samples: config.samples,
+      step: run.state.step,
+      version: run.state.version,
+    });
+    run.say(`evaluation at step ${run.state.step}: ${describe(metrics, accuracy)}, ${tasks.length} prompts`);
+    const named = Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`eval/${name}`, value]));
+    const watched = stage.checkpoint.keep_best === null ? undefined : named[stage.checkpoint.keep_best];
+    if (watched !== undefined && run.state.step > 0 && (run.state.best === null || watched > run.state.best.value)) {
+      run.state.best = { value: watched, step: run.state.step };
+    }
+    return named;
+  };
+  return {
+    async atStart() {
+      if (!config.at_start) return;
+      const last = readMetrics(run.folder.metrics).at(-1);
+      // A resumed run may find the evaluation done: it was recorded after the checkpoint it starts from.
+      const done = last?.step === run.state.step && last.stage === stage.name && "eval/reward/mean" in last;
+      if (!done) record(run, { step: run.state.step, stage: stage.name, ...(await evaluate()) });
+    },
+    async afterStep() {
+      const { stageStep } = run.state;
+      const due = (config.every > 0 && stageStep % config.every === 0) || stageStep === stage.train.steps;
+      return due ? evaluate() : {};
+    },
+    async close() {
+      if (shared === undefined) {
+        engine.dispose();
+        await rewards.close();
+      }
+    },
+  };
+}
+
+/** `accuracy 35.2 % (95 % interval 32.1 to 38.4)`, or the mean reward where nothing tells right from wrong. */
+export function describe(metrics: Record<string, number>, accuracy: Estimate | null): string {
+  if (accuracy === null) return `reward ${metrics["reward/mean"]!.toFixed(3)}`;
+  const percent = (x: number) => (100 * x).toFixed(1);
+  return `accuracy ${percent(accuracy.value)} % (95 % interval ${percent(accuracy.low)} to ${percent(accuracy.high)})`;
+}

@@ -1,0 +1,201 @@
+import { makeAdvantage } from "../algorithms/advantage/registry.js";
+import { makeObjective } from "../algorithms/objective/registry.js";
+import { makeShapers } from "../algorithms/shape/registry.js";
+import { mergeNeeds, type Needs, type Objective, type Row, statefulParts } from "../algorithms/types.js";
+import type { Stage } from "../config/schema.js";
+import { buildTasks } from "../data/prompt.js";
+import { createSampler, type PromptSampler } from "../data/sampler.js";
+import { readRecords, sourceName } from "../data/source.js";
+import { AdamW } from "../engine/adamw.js";
+import { createRewards, type RewardSet } from "../rewards/reward-set.js";
+import { SamplingEngine, type SamplingOptions } from "../rollout/sampling-engine.js";
+import { parallelStrategy } from "../rollout/strategy.js";
+import { Purpose } from "../rollout/stream-key.js";
+import type { Episode, Group, Task } from "../tree/episode.js";
+import { restoreOptimizer } from "./checkpoint.js";
+import { collectGroups } from "./collect.js";
+import { type Evaluation, evaluationOf } from "./evaluation.js";
+import { ModelSlots } from "./model-slots.js";
+import { scoreEpisodes, type PassOptions } from "./policy.js";
+import { keepRollouts } from "./rollout-records.js";
+import { toRows } from "./rows.js";
+import { record, type Run, showStage } from "./run.js";
+import { lengthMetrics, rewardMetrics, scoreGroups } from "./scoring.js";
+import { adamwOptions, checkpointStep, finishStage, saysStop, type Stateful, stepMemory } from "./stage.js";
+import { updatePolicy } from "./update.js";
+
+/** Everything a GRPO stage works with, made once. */
+export interface GrpoStage {
+  stage: Stage;
+  tasks: Task[];
+  sampler: PromptSampler;
+  engine: SamplingEngine;
+  sampling: SamplingOptions;
+  rewards: RewardSet;
+  objective: Objective;
+  needs: Needs;
+  slots: ModelSlots;
+  optimizer: AdamW;
+  pass: PassOptions;
+  evaluation: Evaluation | null;
+  /** Parts whose state is in checkpoints. */
+  parts: readonly Stateful[];
+}
+
+/**
+ * Group Relative Policy Optimization: draw groups, score them, turn rewards into advantages, update the policy.
+ */
+export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
+  const shapers = makeShapers(stage.shape, stage.objective.kl);
+  const advantage = makeAdvantage(stage.advantage, {
+    weights: Object.fromEntries(stage.rewards.map(({ name, weight }) => [name, weight])),
+  });
+  const s = await prepare(run, stage, [...shapers, advantage]);
+  try {
+    showStage(run, stage);
+    if (run.state.stageStep === 0) await s.evaluation?.atStart();
+    while (run.state.stageStep < stage.train.steps && !saysStop(run)) {
+      const started = performance.now();
+      const { groups, drawn, counts } = await collectGroups(run, s, (drawn) => rollOut(run, s, drawn));
+      const rolledOut = performance.now();
+
+      const { rows, episodes } = toRows(groups);
+      await annotate(run, s, rows, episodes);
+      for (const shaper of shapers) shaper.shape(rows);
+      const advantages = advantage.estimate(rows);
+      rows.forEach((row, i) => {
+        row.advantage = advantages[i]!;
+      });
+      s.sampler.observe(drawn.map(({ task, episodes }) => ({ task, rewards: episodes.map((e) => e.rewards.total) })));
+      keepRollouts(run, groups, rows);
+
+      const updateStarted = performance.now();
+      const update = await updatePolicy(run, s, rows, episodes);
+      await s.slots.advance(run.state.stageStep + 1);
+      run.state.step += 1;
+      run.state.stageStep += 1;
+      const finished = performance.now();
+      const seconds = (from: number, to: number) => (to - from) / 1000;
+      record(run, {
+        step: run.state.step,
+        stage: stage.name,
+        ...rewardMetrics(drawn),
+        ...s.rewards.metrics(),
+        ...counts,
+        ...lengthMetrics(drawn),
+        ...update,
+        "time/rollout_s": seconds(started, rolledOut),
+        "time/update_s": seconds(updateStarted, finished),
+        "time/step_s": seconds(started, finished),
+        ...stepMemory(),
+        ...(await s.evaluation?.afterStep()),
+      });
+      await checkpointStep(run, stage, s.optimizer, s.parts, s.slots.saved());
+    }
+    await finishStage(run, stage, s.optimizer, s.parts, s.slots.saved());
+  } finally {
+    await s.evaluation?.close();
+    await s.rewards.close();
+    s.engine.dispose();
+    s.slots.dispose();
+    s.optimizer.dispose();
+  }
+}
+
+async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[]): Promise<GrpoStage> {
+  const { decoder, tokenizer } = run.model;
+  const { data, rollout, train } = stage;
+  const { seed } = run.config.run;
+  const { tasks, summary } = buildTasks(await readRecords(data.train), {
+    tokenizer,
+    prompt: data.prompt,
+    maxPromptTokens: Math.min(data.max_prompt_tokens, decoder.maxLength - 1),
+    longPrompts: data.long_prompts,
+    source: sourceName(data.train),
+  });
+  run.say(`${stage.name}: ${summary.text}`);
+  const objective = makeObjective(stage.objective, { maxCompletionTokens: rollout.max_completion_tokens });
+  const needs = mergeNeeds([...parts, objective]);
+  const sampler = createSampler(tasks, stage.sampler.kind, seed);
+  const engine = new SamplingEngine(decoder, tokenizer, seed);
+  const rewards = await createRewards(stage.rewards, { baseDir: process.cwd(), seed });
+  const slots = await ModelSlots.create(run, stage, needs);
+  const optimizer = new AdamW(decoder.parameters(), adamwOptions(stage));
+  const stateful: Stateful[] = [sampler, ...objective.stateful, ...statefulParts(parts)];
+  if (run.resumed !== null && run.state.stageStep > 0) {
+    await restoreOptimizer(optimizer, run.resumed);
+    for (const part of stateful) part.loadState(run.state.components[part.stateName]);
+  }
+  const evaluation = await evaluationOf(run, stage, { engine, rewards });
+  return {
+    stage,
+    tasks,
+    sampler,
+    engine,
+    sampling: {
+      temperature: rollout.temperature,
+      topK: rollout.top_k,
+      topP: rollout.top_p,
+      minP: rollout.min_p,
+      stop: rollout.stop,
+      maxTokens: rollout.max_completion_tokens,
+    },
+    rewards,
+    objective,
+    needs,
+    slots,
+    optimizer,
+    pass: {
+      temperature: rollout.temperature,
+      vocabSize: tokenizer.size,
+      maxTokens: train.max_tokens_per_microbatch,
+      sharedPrefix: train.shared_prefix === "on",
+      checkpoint: train.activation_checkpointing === "layer",
+    },
+    evaluation,
+    parts: stateful,
+  };
+}
+
+/** Draws and scores one group per task; groups are scored while others still decode, unless a reward wants the whole step. */
+async function rollOut(run: Run, s: GrpoStage, drawn: readonly { task: Task; slot: number }[]): Promise<Group[]> {
+  const context = { step: run.state.step + 1, evaluation: false };
+  const late = s.rewards.needsWholeStep;
+  const groups = await Promise.all(
+    parallelStrategy().run(drawn, {
+      engine: s.engine,
+      sampling: s.sampling,
+      groupSize: s.stage.rollout.group_size,
+      purpose: Purpose.rollout,
+      step: context.step,
+      version: run.state.version,
+      score: (group) => (late ? Promise.resolve() : scoreGroups([group], s.rewards, context)),
+    }),
+  );
+  if (late) await scoreGroups(groups, s.rewards, context);
+  return groups;
+}
+
+/**
+ * Fills in the log-probs that some part declares and the sampler does not already have: `old` where the sampler's own are
+ * not exact, and those of frozen models.
+ */
+async function annotate(run: Run, s: GrpoStage, rows: readonly Row[], episodes: readonly Episode[]): Promise<void> {
+  const wanted = rows.map(({ mask }) => mask);
+  if (s.needs.old) {
+    const exact = s.stage.objective.old === "sampled" && episodes.every((e) => e.behaviour === "sampled");
+    const old = exact
+      ? rows.map(({ rollout }) => rollout!)
+      : (await scoreEpisodes(run.model.decoder, episodes, wanted, s.pass)).logp;
+    rows.forEach((row, i) => {
+      row.old = old[i]!;
+    });
+  }
+  for (const name of ["reference", "teacher"] as const) {
+    if (!s.needs[name]) continue;
+    const { logp } = await scoreEpisodes(s.slots.decoder(name), episodes, wanted, s.pass);
+    rows.forEach((row, i) => {
+      row[name] = logp[i]!;
+    });
+  }
+}

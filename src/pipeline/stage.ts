@@ -1,0 +1,74 @@
+import type { StatefulComponent } from "../algorithms/types.js";
+import type { Stage } from "../config/schema.js";
+import type { AdamW } from "../engine/adamw.js";
+import { memoryStats, resetMemoryPeak } from "../engine/engine-info.js";
+import { pruneOld, saveCheckpoint } from "./checkpoint.js";
+import type { Evaluation } from "./evaluation.js";
+import type { LoadedModel } from "./policy-model.js";
+import type { Run } from "./run.js";
+
+/** Parts of a stage whose state goes into checkpoints. */
+export type Stateful = Pick<StatefulComponent, "stateName" | "saveState" | "loadState">;
+
+/** The optimizer's options as the engine names them. */
+export function adamwOptions({ optimizer }: Stage) {
+  return {
+    beta1: optimizer.beta1,
+    beta2: optimizer.beta2,
+    epsilon: optimizer.epsilon,
+    weightDecay: optimizer.weight_decay,
+  };
+}
+
+/** Whether the user asked to stop. */
+export function saysStop(run: Run): boolean {
+  return run.signal.aborted;
+}
+
+/** Peak of native memory since the last step, and of the process. */
+export function stepMemory(): Record<string, number> {
+  const peak = memoryStats().peakBytes;
+  resetMemoryPeak();
+  return { "memory/tensors_peak_mb": peak / 2 ** 20, "memory/peak_mb": process.resourceUsage().maxRSS / 1024 };
+}
+
+/** Saves when the step is due, and keeps the folder small. */
+export async function checkpointStep(
+  run: Run,
+  stage: Stage,
+  optimizer: AdamW,
+  parts: readonly Stateful[],
+  slots: Record<string, LoadedModel>,
+): Promise<void> {
+  const { every } = stage.checkpoint;
+  const due = every > 0 && run.state.stageStep % every === 0;
+  const best = run.state.best?.step === run.state.step;
+  if (due || best || run.signal.aborted) await save(run, stage, optimizer, parts, slots);
+}
+
+/** The end of a stage: a last evaluation, and a checkpoint if the last step made none. */
+export async function finishStage(
+  run: Run,
+  stage: Stage,
+  optimizer: AdamW,
+  parts: readonly Stateful[],
+  slots: Record<string, LoadedModel>,
+  evaluation: Evaluation | null,
+): Promise<void> {
+  if (run.signal.aborted) return;
+  await evaluation?.atEnd();
+  const { every } = stage.checkpoint;
+  if (every === 0 || run.state.stageStep % every !== 0) await save(run, stage, optimizer, parts, slots);
+}
+
+async function save(
+  run: Run,
+  stage: Stage,
+  optimizer: AdamW,
+  parts: readonly Stateful[],
+  slots: Record<string, LoadedModel>,
+): Promise<void> {
+  run.state.components = Object.fromEntries(parts.map((part) => [part.stateName, part.saveState()]));
+  await saveCheckpoint(run.folder, { model: run.model, optimizer, state: run.state, slots });
+  pruneOld(run.folder, stage.checkpoint.keep_last, run.state);
+}

@@ -1,0 +1,134 @@
+import { emptyTally, metricValues } from "../algorithms/tally.js";
+import type { Current, Row, Tally } from "../algorithms/types.js";
+import { learningRate } from "../engine/schedule.js";
+import { ExitCode, GrpoError } from "../errors.js";
+import type { Episode } from "../tree/episode.js";
+import { pathSegments } from "../tree/segment.js";
+import type { GrpoStage } from "./grpo-stage.js";
+import { accumulateGradients, scoreEpisodes, type TokenScores } from "./policy.js";
+import type { Run } from "./run.js";
+
+/**
+ * `updates_per_rollout` passes over the rows of a step, each cut into minibatches of whole groups with one optimizer step.
+ *
+ * @returns the step's optimisation metrics: means over its optimizer steps
+ */
+export async function updatePolicy(
+  run: Run,
+  s: GrpoStage,
+  rows: readonly Row[],
+  episodes: readonly Episode[],
+): Promise<Record<string, number | null>> {
+  const { train, optimizer } = s.stage;
+  const batches = minibatches(rows, train.minibatches);
+  const sums: Record<string, number> = {};
+  let steps = 0;
+  let mismatch: number | null = null;
+  let unique = 0;
+  let logical = 0;
+  const rate = learningRate(optimizer.schedule, run.state.stageStep, train.steps, optimizer.learning_rate);
+  for (let pass = 0; pass < train.updates_per_rollout; pass++) {
+    for (const indices of batches) {
+      const first = steps === 0 ? new Mismatch(episodes, run.state.version) : null;
+      const { tally, counts } = await minibatchGradients(run, s, rows, episodes, indices, first);
+      const { gradNorm, skipped } = s.optimizer.step({ learningRate: rate, maxGradNorm: optimizer.max_grad_norm });
+      if (skipped || !Number.isFinite(tally.loss)) stopOnNonFinite(run, tally.loss, gradNorm);
+      run.state.version += 1;
+      steps += 1;
+      if (first !== null) mismatch = first.value;
+      unique += counts.uniqueTokens;
+      logical += counts.logicalTokens;
+      const values = { loss: tally.loss, ...metricValues(tally), grad_norm: gradNorm };
+      for (const part of s.objective.stateful) part.observe?.(values, indices.length);
+      for (const [name, value] of Object.entries(values)) sums[name] = (sums[name] ?? 0) + value;
+    }
+  }
+  const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / Math.max(steps, 1)]));
+  return {
+    ...means,
+    learning_rate: rate,
+    "mismatch/logprob_max_abs": mismatch,
+    "tokens/train_unique": unique,
+    "tokens/train_logical": logical,
+  };
+}
+
+async function minibatchGradients(
+  run: Run,
+  { objective, pass, needs }: GrpoStage,
+  rows: readonly Row[],
+  episodes: readonly Episode[],
+  indices: readonly number[],
+  mismatch: Mismatch | null,
+) {
+  const trained = indices.filter((i) => rows[i]!.role === "train");
+  const batch = trained.map((i) => rows[i]!);
+  const own = trained.map((i) => episodes[i]!);
+  const wanted = batch.map(({ mask }) => mask);
+  const { decoder } = run.model;
+  const before = objective.prepass ? currents(await scoreEpisodes(decoder, own, wanted, pass)) : null;
+  const state = objective.prepare(batch, before);
+  const tally: Tally = emptyTally();
+  const options = { ...pass, entropy: needs.entropy === true };
+  const counts = await accumulateGradients(decoder, own, wanted, options, (chosen, said) => {
+    mismatch?.compare(
+      chosen.map((k) => trained[k]!),
+      said,
+    );
+    return objective.rows(chosen, currents(said), state, tally);
+  });
+  return { tally, counts };
+}
+
+function currents({ logp, entropy }: TokenScores): Current[] {
+  return logp.map((values, i) => ({ logp: values, entropy: entropy[i]! }));
+}
+
+/** Cuts the groups of a step into `count` runs of whole groups, as even as they come. */
+function minibatches(rows: readonly Row[], count: number): number[][] {
+  const groups = [...new Set(rows.map((row) => row.group))];
+  const parts = Math.min(count, groups.length);
+  return Array.from({ length: parts }, (_, part) => {
+    const from = Math.floor((part * groups.length) / parts);
+    const to = Math.floor(((part + 1) * groups.length) / parts);
+    const chosen = new Set(groups.slice(from, to));
+    return rows.flatMap((row, i) => (chosen.has(row.group) ? [i] : []));
+  });
+}
+
+/**
+ * Largest difference between the log-prob stored at sampling and the one the training forward gives, over tokens that the
+ * current weights sampled: 0 on a CPU.
+ */
+class Mismatch {
+  value: number | null = null;
+
+  constructor(
+    private readonly episodes: readonly Episode[],
+    private readonly version: number,
+  ) {}
+
+  compare(indices: readonly number[], said: TokenScores): void {
+    for (const [k, e] of indices.entries()) {
+      const { leaf, promptLength } = this.episodes[e]!;
+      let start = 0;
+      for (const { segment, length } of pathSegments(leaf)) {
+        const { sampled } = segment;
+        if (sampled !== undefined && sampled.version === this.version) {
+          for (let i = Math.max(0, promptLength - start); i < length; i++) {
+            const now = said.logp[k]![start + i - promptLength]!;
+            if (!Number.isNaN(now)) this.value = Math.max(this.value ?? 0, Math.abs(now - sampled.logprob[i]!));
+          }
+        }
+        start += length;
+      }
+    }
+  }
+}
+
+function stopOnNonFinite(run: Run, loss: number, gradNorm: number): never {
+  throw new GrpoError("GRPO_NON_FINITE", `step ${run.state.step + 1}: the loss is ${loss} and the gradient norm ${gradNorm}; the step was not taken`, {
+    exitCode: ExitCode.failure,
+    fix: "lower optimizer.learning_rate and resume from the last checkpoint; look at the last rollouts in the run folder",
+  });
+}
