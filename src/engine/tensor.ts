@@ -55,11 +55,6 @@ export class Tensor {
     loadAddon().tensorWrite(this.handle, offset, encode(values, this.dtype));
   }
 
-  /** Overwrites the whole tensor with raw bytes. */
-  writeBytes(bytes: Uint8Array): void {
-    loadAddon().tensorWrite(this.handle, 0, bytes);
-  }
-
   /** All elements, or `count` from `offset`, as numbers (exact for every type). */
   toArray(offset = 0, count = this.size - offset): Float64Array {
     return decode(this.read(offset, count), this.dtype);

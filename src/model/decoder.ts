@@ -1,5 +1,5 @@
-import { type KvStore, newKvStore } from "../engine/ops/tree-attention.js";
 import type { AttentionPlan } from "../engine/attention-plan.js";
+import { type KvStore, newKvStore } from "../engine/kv-store.js";
 import { checkpointed } from "../engine/checkpoint.js";
 import type { Graph } from "../engine/graph.js";
 import { embedding } from "../engine/ops/embedding.js";
@@ -125,7 +125,7 @@ export class Decoder {
     let x = embedding(g, input.tokens, this.embed);
     for (const [i, layer] of this.layers.entries()) {
       const rows = i === this.layers.length - 1 ? input.outputRows : undefined;
-      const run = (g2: Graph, [hidden]: Tensor[]) => this.#layer(g2, hidden!, layer, input, input.stores?.[i], rows);
+      const run = (g2: Graph, [hidden]: readonly Tensor[]) => this.#layer(g2, hidden!, layer, input, input.stores?.[i], rows);
       x = input.checkpoint && g.grad ? await checkpointed(g, [x], run) : run(g, [x]);
       const pause = yieldPoint();
       if (pause !== undefined) await pause;
@@ -162,10 +162,8 @@ export class Decoder {
       queryRows: rows,
     });
     g.done(qkv);
-    if (store === undefined) {
-      g.done(kv.k);
-      g.done(kv.v);
-    }
+    g.done(kv.k);
+    g.done(kv.v);
     const residual = rows === undefined ? x : gatherRows(g, x, rows);
     if (residual !== x) g.done(x);
     const mixed = linear(g, attended, p.output, { bias: p.outputBias, residual });

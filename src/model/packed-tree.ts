@@ -1,9 +1,6 @@
-import type { AttentionPlan } from "../engine/attention-plan.js";
+import { type AttentionPlan, BLOCK_KEYS } from "../engine/attention-plan.js";
 import { type Episode, responseLength } from "../tree/episode.js";
 import { pathSegments, pathStart, type Segment } from "../tree/segment.js";
-
-/** Keys of one attention block; blocks are aligned to the absolute index in a path (docs/design.md, rule 3). */
-export const KEY_BLOCK = 64;
 
 /**
  * A forest of segments in one run of rows: each token that some log-prob depends on is computed once, whoever shares it.
@@ -143,22 +140,22 @@ function layOut(nodes: readonly Node[], rows: number): { plan: AttentionPlan; bl
   const copies: number[] = [];
   let blocks = 0;
   for (const [t, node] of nodes.entries()) {
-    const whole = Math.floor(node.start / KEY_BLOCK);
+    const whole = Math.floor(node.start / BLOCK_KEYS);
     const inherited = blocksBefore(node);
     node.blocks = inherited.slice(0, whole);
-    const before = node.start % KEY_BLOCK;
+    const before = node.start % BLOCK_KEYS;
     if (before > 0) {
       copies.push(inherited[whole]!, blocks, before);
       node.blocks.push(blocks++);
     }
-    const end = Math.ceil((node.start + node.used) / KEY_BLOCK);
+    const end = Math.ceil((node.start + node.used) / BLOCK_KEYS);
     while (node.blocks.length < end) node.blocks.push(blocks++);
     for (let i = 0; i < node.used; i++) {
       const row = node.row + i;
       tokens[row] = node.segment.tokens[i]!;
       position[row] = node.start + i;
       table[row] = t;
-      writeBlock[row] = node.blocks[Math.floor((node.start + i) / KEY_BLOCK)]!;
+      writeBlock[row] = node.blocks[Math.floor((node.start + i) / BLOCK_KEYS)]!;
     }
     allBlocks.push(...node.blocks);
     tableStart[t + 1] = allBlocks.length;

@@ -140,6 +140,13 @@ export function storedElements(tensor: StoredTensor): Float32Array | Uint16Array
   }
 }
 
+/** Elements of a tensor that this toolkit wrote as they lay in memory. */
+export function rawElements(tensor: StoredTensor): Float32Array | Float64Array | Uint8Array {
+  const bytes = tensor.bytes.slice();
+  if (tensor.dtype === "F32") return new Float32Array(bytes.buffer);
+  return tensor.dtype === "F64" ? new Float64Array(bytes.buffer) : bytes;
+}
+
 function widenF16(half: Uint16Array): Float32Array {
   const out = new Float32Array(half.length);
   for (let i = 0; i < half.length; i++) {

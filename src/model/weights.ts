@@ -7,7 +7,7 @@ import { type FloatType, Tensor } from "../engine/tensor.js";
 import { yieldPoint } from "../engine/yield.js";
 import { modelError, readModelConfig } from "./config.js";
 import { Decoder } from "./decoder.js";
-import { openModelTensors, openSafetensors, type StoredTensor, safetensorsHeader, storedElements } from "./safetensors.js";
+import { openModelTensors, type StoredTensor, safetensorsHeader, storedElements } from "./safetensors.js";
 
 /**
  * Loads a decoder from a Hugging Face folder: weights are converted to `dtype` and packed; the file stays mapped only meanwhile.
@@ -127,13 +127,13 @@ function writeAll(file: number, bytes: Uint8Array): void {
 }
 
 /** Writes named tensors as they lie in memory (a bf16 tensor as its 16 bits) to one safetensors file. */
-export async function saveTensors(tensors: ReadonlyMap<string, Tensor>, path: string): Promise<void> {
+export async function saveTensors(tensors: Readonly<Record<string, Tensor>>, path: string): Promise<void> {
   const names = { f32: "F32", bf16: "BF16", f64: "F64", i32: "I32", u8: "U8" } as const;
   const file = openSync(path, "w");
   try {
-    const entries = [...tensors].map(([name, { dtype, size }]) => ({ name, dtype: names[dtype], shape: [size] }));
+    const entries = Object.entries(tensors).map(([name, { dtype, size }]) => ({ name, dtype: names[dtype], shape: [size] }));
     writeAll(file, safetensorsHeader(entries));
-    for (const tensor of tensors.values()) {
+    for (const tensor of Object.values(tensors)) {
       const raw = tensor.read();
       writeAll(file, new Uint8Array(raw.buffer, raw.byteOffset, raw.byteLength));
       const pause = yieldPoint();
@@ -142,21 +142,5 @@ export async function saveTensors(tensors: ReadonlyMap<string, Tensor>, path: st
     fsyncSync(file);
   } finally {
     closeSync(file);
-  }
-}
-
-/**
- * Fills tensors from a file of {@link saveTensors}.
- *
- * @throws GrpoError GRPO_MODEL (exit code 4) when a tensor is missing or of another size
- */
-export async function loadTensors(tensors: ReadonlyMap<string, Tensor>, path: string): Promise<void> {
-  const stored = openSafetensors(path);
-  for (const [name, tensor] of tensors) {
-    const found = stored.get(name);
-    if (found === undefined || found.shape[0] !== tensor.size) {
-      throw modelError(`${path}: "${name}" is ${found === undefined ? "missing" : "of another size"}`, "the checkpoint belongs to another model or optimizer");
-    }
-    tensor.writeBytes(found.bytes);
   }
 }

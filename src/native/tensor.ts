@@ -14,6 +14,9 @@ export interface TensorAddon {
   trimMemory(): void;
   /** native/cpp/binding/mapped_file.cpp */
   mapFile(path: string): ArrayBuffer;
+  /** native/cpp/binding/blend.cpp */
+  blend(target: number, source: number, weight: number): void;
+  tensorCopy(target: number, source: number): void;
   /** native/cpp/binding/fill_normal.cpp */
   fillNormal(handle: number, standardDeviation: number, key0: number, key1: number): void;
 }

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import type { AdamW } from "../engine/adamw.js";
 import { ExitCode, GrpoError } from "../errors.js";
 import { saveDecoder } from "../model/folder.js";
-import { openModelTensors } from "../model/safetensors.js";
-import { loadParameters, loadTensors, saveTensors } from "../model/weights.js";
+import { openModelTensors, openSafetensors, rawElements } from "../model/safetensors.js";
+import { loadParameters, saveTensors } from "../model/weights.js";
 import { publishDir } from "../report/atomic.js";
 import { onDisk } from "../report/disk-error.js";
 import { pruneCheckpoints, type RunFolder, stepName } from "../report/run-folder.js";
@@ -19,6 +19,8 @@ export interface RunState {
   stageStep: number;
   /** Optimizer steps the weights have seen. */
   version: number;
+  /** Steps the stage's optimizer has taken. */
+  optimizerSteps: number;
   /** Best value of `checkpoint.keep_best` so far and its step. */
   best: { value: number; step: number } | null;
   /** State of samplers, controllers and other stateful parts of the stage, by name. */
@@ -55,7 +57,7 @@ export async function saveCheckpoint(folder: RunFolder, snapshot: Snapshot): Pro
       mkdirSync(slotFolder, { recursive: true });
       await saveModel(slot, slotFolder);
     }
-    if (snapshot.optimizer !== null) await saveTensors(snapshot.optimizer.state(), join(trainer, "optimizer.safetensors"));
+    if (snapshot.optimizer !== null) await saveTensors(snapshot.optimizer.state().tensors, join(trainer, "optimizer.safetensors"));
     writeFileSync(join(trainer, "state.json"), `${JSON.stringify(snapshot.state)}\n`);
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
@@ -98,6 +100,8 @@ export async function restoreWeights(model: LoadedModel, checkpoint: string): Pr
 }
 
 /** Loads moments and the low halves of master weights. */
-export async function restoreOptimizer(optimizer: AdamW, checkpoint: string): Promise<void> {
-  await loadTensors(optimizer.state(), join(checkpoint, "trainer", "optimizer.safetensors"));
+export function restoreOptimizer(optimizer: AdamW, checkpoint: string): void {
+  const stored = openSafetensors(join(checkpoint, "trainer", "optimizer.safetensors"));
+  const tensors = Object.fromEntries([...stored].map(([name, tensor]) => [name, rawElements(tensor)]));
+  optimizer.load({ steps: readState(checkpoint).optimizerSteps, tensors });
 }

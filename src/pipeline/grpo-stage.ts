@@ -123,7 +123,7 @@ async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[
   const optimizer = new AdamW(decoder.parameters(), adamwOptions(stage));
   const stateful: Stateful[] = [sampler, ...objective.stateful, ...statefulParts(parts)];
   if (run.resumed !== null && run.state.stageStep > 0) {
-    await restoreOptimizer(optimizer, run.resumed);
+    restoreOptimizer(optimizer, run.resumed);
     for (const part of stateful) part.loadState(run.state.components[part.stateName]);
   }
   const evaluation = await evaluationOf(run, stage, { engine, rewards });

@@ -11,7 +11,7 @@ import { writeAtomic } from "../report/atomic.js";
 import { onDisk } from "../report/disk-error.js";
 import { createProgress, type Progress } from "../report/progress.js";
 import { cutRunFolder, latestCheckpoint, openRunFolder, type RunFolder } from "../report/run-folder.js";
-import { TensorBoardLog } from "../report/tensorboard.js";
+import { TensorboardLog } from "../report/tensorboard.js";
 import { type RunState, readState, restoreWeights } from "./checkpoint.js";
 import type { TrainOptions } from "./options.js";
 import { type LoadedModel, loadPolicy, policyShape, policyTokenizer } from "./policy-model.js";
@@ -25,10 +25,12 @@ export interface Run {
   /** Checkpoint this process started from, or null. */
   resumed: string | null;
   metrics: MetricsLog;
-  events: TensorBoardLog;
+  events: TensorboardLog;
   signal: AbortSignal;
   /** Prints a line and keeps it in log.txt. */
   say(text: string): void;
+  /** Step of the last checkpoint. */
+  savedStep: number;
   /** The view of the current stage. */
   progress: Progress | null;
 }
@@ -70,8 +72,9 @@ export async function startRun(loaded: LoadedConfig, options: TrainOptions): Pro
     state: { ...state, config, isa: engineInfo().isa },
     resumed: checkpoint,
     metrics,
-    events: new TensorBoardLog(folder.path),
+    events: new TensorboardLog(folder.path, state.step),
     signal: options.signal,
+    savedStep: checkpoint === null ? -1 : state.step,
     progress: null,
     say(text) {
       if (run.progress !== null) run.progress.message(text);
@@ -85,7 +88,7 @@ export async function startRun(loaded: LoadedConfig, options: TrainOptions): Pro
 /** Writes what one step measured everywhere it belongs. */
 export function record(run: Run, metrics: StepMetrics): void {
   run.metrics.append(metrics);
-  run.events.append(metrics);
+  run.events.append(Number(metrics.step), metrics);
   run.progress?.step(metrics);
 }
 
@@ -139,6 +142,7 @@ function freshState(config: Config): RunState {
     stage: 0,
     stageStep: 0,
     version: 0,
+    optimizerSteps: 0,
     best: null,
     components: {},
     config,

@@ -5,11 +5,14 @@ import { pathTokens } from "../tree/segment.js";
 
 /** A group's episodes as rewards see them. */
 function rewardSamples(group: Group): RewardSample[] {
-  const { prompt, text, record } = promptOf(group);
+  const { text, record } = group.task;
   return group.episodes.map((episode, sample) => ({
     prompt: text,
     completion: episode.text,
-    messages: [...prompt, { role: "assistant", content: episode.text }],
+    messages: [
+      { role: "user", content: text },
+      { role: "assistant", content: episode.text },
+    ],
     tokens: pathTokens(episode.leaf).subarray(episode.promptLength),
     finish: episode.finish,
     record,
@@ -17,11 +20,6 @@ function rewardSamples(group: Group): RewardSample[] {
     group: group.slot,
     sample,
   }));
-}
-
-function promptOf({ task }: Group) {
-  const prompt = task.messages ?? [{ role: "user", content: task.text }];
-  return { prompt, text: task.text, record: task.record };
 }
 
 /** Scores groups in one call, so that components of step scope see them all, and writes the rewards into their episodes. */

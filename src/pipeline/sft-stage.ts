@@ -11,7 +11,7 @@ import { restoreOptimizer } from "./checkpoint.js";
 import { evaluationOf } from "./evaluation.js";
 import { accumulateGradients, type PassOptions } from "./policy.js";
 import { record, type Run, showStage } from "./run.js";
-import { adamwOptions, checkpointStep, finishStage, saysStop, stepMemory } from "./stage.js";
+import { adamwOptions, checkpointStep, clearGradients, finishStage, saysStop, stepMemory } from "./stage.js";
 
 /**
  * Supervised fine-tuning: cross-entropy on the completions of `data.train`, mean over the tokens of the step.
@@ -34,7 +34,7 @@ export async function runSftStage(run: Run, stage: Stage): Promise<void> {
   const optimizer = new AdamW(decoder.parameters(), adamwOptions(stage));
   const evaluation = await evaluationOf(run, stage);
   if (run.resumed !== null && run.state.stageStep > 0) {
-    await restoreOptimizer(optimizer, run.resumed);
+    restoreOptimizer(optimizer, run.resumed);
     sampler.loadState(run.state.components[sampler.stateName]);
   }
   const options: PassOptions & { entropy: boolean } = {
@@ -63,6 +63,7 @@ export async function runSftStage(run: Run, stage: Stage): Promise<void> {
     );
     const rate = learningRate(optimizerConfig.schedule, run.state.stageStep, train.steps, optimizerConfig.learning_rate);
     const { gradNorm } = optimizer.step({ learningRate: rate, maxGradNorm: optimizerConfig.max_grad_norm });
+    clearGradients(decoder.parameters());
     run.state.version += 1;
     run.state.step += 1;
     run.state.stageStep += 1;
@@ -80,7 +81,8 @@ export async function runSftStage(run: Run, stage: Stage): Promise<void> {
     });
     await checkpointStep(run, stage, optimizer, [sampler], {});
   }
-  await finishStage(run, stage, optimizer, [sampler], {}, evaluation);
+  await finishStage(run, stage, optimizer, [sampler], {});
+  await evaluation?.close();
   optimizer.dispose();
 }
 

@@ -1,9 +1,9 @@
 import type { StatefulComponent } from "../algorithms/types.js";
 import type { Stage } from "../config/schema.js";
 import type { AdamW } from "../engine/adamw.js";
+import type { Parameter } from "../engine/parameter.js";
 import { memoryStats, resetMemoryPeak } from "../engine/engine-info.js";
 import { pruneOld, saveCheckpoint } from "./checkpoint.js";
-import type { Evaluation } from "./evaluation.js";
 import type { LoadedModel } from "./policy-model.js";
 import type { Run } from "./run.js";
 
@@ -18,6 +18,11 @@ export function adamwOptions({ optimizer }: Stage) {
     epsilon: optimizer.epsilon,
     weightDecay: optimizer.weight_decay,
   };
+}
+
+/** Forgets the gradients of a minibatch. */
+export function clearGradients(parameters: readonly Parameter[]): void {
+  for (const parameter of parameters) parameter.clearGrad();
 }
 
 /** Whether the user asked to stop. */
@@ -46,19 +51,16 @@ export async function checkpointStep(
   if (due || best || run.signal.aborted) await save(run, stage, optimizer, parts, slots);
 }
 
-/** The end of a stage: a last evaluation, and a checkpoint if the last step made none. */
+/** The end of a stage: a checkpoint if the last step made none. */
 export async function finishStage(
   run: Run,
   stage: Stage,
   optimizer: AdamW,
   parts: readonly Stateful[],
   slots: Record<string, LoadedModel>,
-  evaluation: Evaluation | null,
 ): Promise<void> {
   if (run.signal.aborted) return;
-  await evaluation?.atEnd();
-  const { every } = stage.checkpoint;
-  if (every === 0 || run.state.stageStep % every !== 0) await save(run, stage, optimizer, parts, slots);
+  if (run.savedStep !== run.state.step) await save(run, stage, optimizer, parts, slots);
 }
 
 async function save(
@@ -68,7 +70,9 @@ async function save(
   parts: readonly Stateful[],
   slots: Record<string, LoadedModel>,
 ): Promise<void> {
+  run.state.optimizerSteps = optimizer.steps;
   run.state.components = Object.fromEntries(parts.map((part) => [part.stateName, part.saveState()]));
   await saveCheckpoint(run.folder, { model: run.model, optimizer, state: run.state, slots });
+  run.savedStep = run.state.step;
   pruneOld(run.folder, stage.checkpoint.keep_last, run.state);
 }

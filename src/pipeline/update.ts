@@ -7,6 +7,7 @@ import { pathSegments } from "../tree/segment.js";
 import type { GrpoStage } from "./grpo-stage.js";
 import { accumulateGradients, scoreEpisodes, type TokenScores } from "./policy.js";
 import type { Run } from "./run.js";
+import { clearGradients } from "./stage.js";
 
 /**
  * `updates_per_rollout` passes over the rows of a step, each cut into minibatches of whole groups with one optimizer step.
@@ -33,6 +34,7 @@ export async function updatePolicy(
       const { tally, counts } = await minibatchGradients(run, s, rows, episodes, indices, first);
       const { gradNorm, skipped } = s.optimizer.step({ learningRate: rate, maxGradNorm: optimizer.max_grad_norm });
       if (skipped || !Number.isFinite(tally.loss)) stopOnNonFinite(run, tally.loss, gradNorm);
+      clearGradients(run.model.decoder.parameters());
       run.state.version += 1;
       steps += 1;
       if (first !== null) mismatch = first.value;

@@ -1,7 +1,6 @@
-import { copyBlocks, type KvStore, kvPoolElements } from "../engine/ops/tree-attention.js";
-import { Tensor } from "../engine/tensor.js";
+import { BLOCK_KEYS } from "../engine/attention-plan.js";
+import { copyBlocks, createKvStore, disposeKvStore, type KvStore } from "../engine/kv-store.js";
 import type { Decoder } from "../model/decoder.js";
-import { KEY_BLOCK } from "../model/packed-tree.js";
 
 /**
  * The key/value blocks of a decoder while it samples: blocks of 64 keys, shared between paths and copied when a path
@@ -17,13 +16,7 @@ export class KeyBlocks {
     readonly capacity: number,
   ) {
     const { kvHeads, headDim } = decoder.config;
-    const elements = kvPoolElements(capacity, kvHeads, headDim, decoder.dtype);
-    this.stores = decoder.layers.map(() => ({
-      k: new Tensor(decoder.dtype, [elements]),
-      v: new Tensor(decoder.dtype, [elements]),
-      kvHeads,
-      headDim,
-    }));
+    this.stores = decoder.layers.map(() => createKvStore(capacity, kvHeads, headDim, decoder.dtype));
     this.#users = new Int32Array(capacity);
     for (let block = capacity - 1; block >= 0; block--) this.#free.push(block);
   }
@@ -55,8 +48,8 @@ export class KeyBlocks {
    * Blocks for `count` paths that go on from one of `length` tokens: whole blocks shared, an open one copied.
    */
   fork(blocks: readonly number[], length: number, count: number): number[][] {
-    const whole = Math.floor(length / KEY_BLOCK);
-    const open = length % KEY_BLOCK;
+    const whole = Math.floor(length / BLOCK_KEYS);
+    const open = length % BLOCK_KEYS;
     const copies: number[] = [];
     const forks = Array.from({ length: count }, () => {
       const fork = blocks.slice(0, whole).map((block) => this.share(block));
@@ -74,15 +67,12 @@ export class KeyBlocks {
   }
 
   dispose(): void {
-    for (const { k, v } of this.stores) {
-      k.dispose();
-      v.dispose();
-    }
+    for (const store of this.stores) disposeKvStore(store);
   }
 }
 
 /** Blocks that `count` paths of at most `longest` tokens need which share their first `prefix` tokens. */
 export function blocksNeeded(prefix: number, longest: number, count: number): number {
-  const shared = Math.ceil(prefix / KEY_BLOCK);
-  return shared + count * (Math.ceil(longest / KEY_BLOCK) - Math.floor(prefix / KEY_BLOCK));
+  const shared = Math.ceil(prefix / BLOCK_KEYS);
+  return shared + count * (Math.ceil(longest / BLOCK_KEYS) - Math.floor(prefix / BLOCK_KEYS));
 }

@@ -1,10 +1,9 @@
-import type { AttentionPlan } from "../engine/attention-plan.js";
+import { type AttentionPlan, BLOCK_KEYS } from "../engine/attention-plan.js";
 import { Graph } from "../engine/graph.js";
 import { gatherRows } from "../engine/ops/gather-rows.js";
 import { sampleTokens } from "../engine/ops/sample.js";
 import type { Tensor } from "../engine/tensor.js";
 import type { Decoder } from "../model/decoder.js";
-import { KEY_BLOCK } from "../model/packed-tree.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { textDecoder, type TextStream } from "../tokenizer/text-decoder.js";
 import type { Finish } from "../tree/episode.js";
@@ -157,7 +156,7 @@ export class SamplingEngine {
   /** Sizes the pool for what waits, within the memory bound but never below the largest request. */
   #fitPool(): void {
     const { kvHeads, headDim, layers } = this.decoder.config;
-    const bytes = layers * 2 * kvHeads * KEY_BLOCK * Math.ceil(headDim / 16) * 16 * (this.decoder.dtype === "bf16" ? 2 : 4);
+    const bytes = layers * 2 * kvHeads * BLOCK_KEYS * Math.ceil(headDim / 16) * 16 * (this.decoder.dtype === "bf16" ? 2 : 4);
     const wanted = this.#queue.reduce((sum, request) => sum + request.blocks, 0);
     const largest = this.#queue.reduce((max, request) => Math.max(max, request.blocks), 0);
     const capacity = Math.max(largest, Math.min(wanted, Math.floor(POOL_BYTES / bytes)));
@@ -168,7 +167,7 @@ export class SamplingEngine {
 
   async #prefill(batch: readonly Request[]): Promise<void> {
     const pool = this.#blocks!;
-    const tables = batch.map(({ prompt }) => Array.from({ length: Math.ceil(prompt.length / KEY_BLOCK) }, () => pool.take()));
+    const tables = batch.map(({ prompt }) => Array.from({ length: Math.ceil(prompt.length / BLOCK_KEYS) }, () => pool.take()));
     const g = new Graph({ grad: false });
     try {
       const last: Tensor[] = [];
@@ -228,7 +227,7 @@ export class SamplingEngine {
     const tokens = new Int32Array(streams.length);
     for (const [i, stream] of streams.entries()) {
       tokens[i] = stream.tokens.at(-1)!;
-      if (stream.length % KEY_BLOCK === 0) stream.blocks.push(pool.take());
+      if (stream.length % BLOCK_KEYS === 0) stream.blocks.push(pool.take());
       stream.length += 1;
     }
     const plan = planRows(
@@ -323,7 +322,7 @@ function planRows(tables: readonly (readonly number[])[], ranges: readonly { sta
     for (let p = ranges[t]!.start; p < ranges[t]!.end; p++, row++) {
       position[row] = p;
       table[row] = t;
-      writeBlock[row] = blocks[Math.floor(p / KEY_BLOCK)]!;
+      writeBlock[row] = blocks[Math.floor(p / BLOCK_KEYS)]!;
     }
   }
   return { rows, position, table, tableStart, blocks: all, writeBlock, copies: new Int32Array(0) };

@@ -42,6 +42,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   register_ceiling(env, exports);
   register_linear(env, exports);
   register_linear_logprob(env, exports);
+  register_blend(env, exports);
   register_fill_normal(env, exports);
   register_mapped_file(env, exports);
   register_optimizer(env, exports);

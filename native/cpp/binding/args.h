@@ -119,6 +119,7 @@ void register_tensor(Napi::Env env, Napi::Object exports);
 void register_ceiling(Napi::Env env, Napi::Object exports);
 void register_linear(Napi::Env env, Napi::Object exports);
 void register_linear_logprob(Napi::Env env, Napi::Object exports);
+void register_blend(Napi::Env env, Napi::Object exports);
 void register_fill_normal(Napi::Env env, Napi::Object exports);
 void register_mapped_file(Napi::Env env, Napi::Object exports);
 void register_optimizer(Napi::Env env, Napi::Object exports);
