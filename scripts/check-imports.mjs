@@ -8,7 +8,7 @@ const below = ["rollout", "algorithms", "rewards", "data", "tokenizer", "model",
 const allowed = {
   cli: ["pipeline", "config"],
   pipeline: [...below, "config"],
-  rollout: ["model", "algorithms", "rewards", "data", "tokenizer"],
+  rollout: ["model", "engine", "algorithms", "rewards", "data", "tokenizer"],
   eval: ["rollout", "model", "algorithms", "rewards", "data", "tokenizer"],
   export: ["model", "tokenizer", "engine"],
   model: ["engine"],

@@ -61,7 +61,11 @@ export function readModelConfig(folder: string): ModelConfig {
   try {
     raw = JSON.parse(readFileSync(file, "utf8"));
   } catch (cause) {
-    throw modelError(`${file}: ${(cause as Error).message}`, "give a Hugging Face model folder: config.json, model.safetensors, tokenizer.json", cause);
+    throw modelError(
+      `${file}: ${(cause as Error).message}`,
+      "give a Hugging Face model folder: config.json, model.safetensors, tokenizer.json",
+      cause,
+    );
   }
   return parseModelConfig(raw as Record<string, unknown>, file);
 }
@@ -94,7 +98,10 @@ export function parseModelConfig(raw: Record<string, unknown>, source: string): 
   const kvHeads = number("num_key_value_heads", heads);
   const headDim = number("head_dim", hiddenSize / heads);
   if (heads % kvHeads !== 0) {
-    throw modelError(`${source}: num_attention_heads ${heads} is no multiple of num_key_value_heads ${kvHeads}`, "mend the file");
+    throw modelError(
+      `${source}: num_attention_heads ${heads} is no multiple of num_key_value_heads ${kvHeads}`,
+      "mend the file",
+    );
   }
   if (!Number.isInteger(headDim) || headDim % 2 !== 0) {
     throw modelError(`${source}: head_dim ${headDim} must be an even whole number`, "mend the file");

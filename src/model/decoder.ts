@@ -1,7 +1,7 @@
 import type { AttentionPlan } from "../engine/attention-plan.js";
-import { type KvStore, newKvStore } from "../engine/kv-store.js";
 import { checkpointed } from "../engine/checkpoint.js";
 import type { Graph } from "../engine/graph.js";
+import { type KvStore, newKvStore } from "../engine/kv-store.js";
 import { embedding } from "../engine/ops/embedding.js";
 import { gatherRows } from "../engine/ops/gather-rows.js";
 import { linear } from "../engine/ops/linear.js";
@@ -81,8 +81,19 @@ export class Decoder {
       const biases = (present: boolean, ...parts: [string, number][]) => (present ? vector(...parts) : undefined);
       this.layers.push({
         inputNorm: vector([`${p}.input_layernorm.weight`, C]),
-        qkv: matrix("panels", C, [`${attn}.q_proj.weight`, q], [`${attn}.k_proj.weight`, k], [`${attn}.v_proj.weight`, k]),
-        qkvBias: biases(config.qkvBias, [`${attn}.q_proj.bias`, q], [`${attn}.k_proj.bias`, k], [`${attn}.v_proj.bias`, k]),
+        qkv: matrix(
+          "panels",
+          C,
+          [`${attn}.q_proj.weight`, q],
+          [`${attn}.k_proj.weight`, k],
+          [`${attn}.v_proj.weight`, k],
+        ),
+        qkvBias: biases(
+          config.qkvBias,
+          [`${attn}.q_proj.bias`, q],
+          [`${attn}.k_proj.bias`, k],
+          [`${attn}.v_proj.bias`, k],
+        ),
         qNorm: biases(config.qkNorm, [`${attn}.q_norm.weight`, D]),
         kNorm: biases(config.qkNorm, [`${attn}.k_norm.weight`, D]),
         output: matrix("panels", q, [`${attn}.o_proj.weight`, C]),
@@ -125,7 +136,8 @@ export class Decoder {
     let x = embedding(g, input.tokens, this.embed);
     for (const [i, layer] of this.layers.entries()) {
       const rows = i === this.layers.length - 1 ? input.outputRows : undefined;
-      const run = (g2: Graph, [hidden]: readonly Tensor[]) => this.#layer(g2, hidden!, layer, input, input.stores?.[i], rows);
+      const run = (g2: Graph, [hidden]: readonly Tensor[]) =>
+        this.#layer(g2, hidden!, layer, input, input.stores?.[i], rows);
       x = input.checkpoint && g.grad ? await checkpointed(g, [x], run) : run(g, [x]);
       const pause = yieldPoint();
       if (pause !== undefined) await pause;

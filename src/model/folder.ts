@@ -20,7 +20,12 @@ const dtypes: Record<FloatType, string> = { f32: "float32", bf16: "bfloat16", f6
  * @param folder exists and is empty
  * @param generation the generation_config.json of the folder the model came from, where there was one
  */
-export async function saveDecoder(decoder: Decoder, folder: string, generation: Record<string, unknown> | null, ids: SpecialIds): Promise<void> {
+export async function saveDecoder(
+  decoder: Decoder,
+  folder: string,
+  generation: Record<string, unknown> | null,
+  ids: SpecialIds,
+): Promise<void> {
   const { config } = decoder;
   const raw: Record<string, unknown> = { ...config.raw, dtype: dtypes[decoder.dtype] };
   delete raw.torch_dtype;
@@ -28,7 +33,9 @@ export async function saveDecoder(decoder: Decoder, folder: string, generation: 
   const defaults = {
     ...(ids.bosId !== null && { bos_token_id: ids.bosId }),
     ...(ids.padId !== null && { pad_token_id: ids.padId }),
-    ...(ids.endTokenIds.length > 0 && { eos_token_id: ids.endTokenIds.length === 1 ? ids.endTokenIds[0] : ids.endTokenIds }),
+    ...(ids.endTokenIds.length > 0 && {
+      eos_token_id: ids.endTokenIds.length === 1 ? ids.endTokenIds[0] : ids.endTokenIds,
+    }),
   };
   writeJson(join(folder, "generation_config.json"), generation ?? defaults);
   await saveWeights(decoder.parameters(), folder);
@@ -46,7 +53,16 @@ export function readGenerationConfig(folder: string): Record<string, unknown> | 
  * @param vocabSize size of the tokenizer, unless the block asks for more rows
  */
 export function architectureConfig(
-  block: { model_type: "llama" | "qwen2" | "qwen3"; vocab_size?: number | undefined; rope_theta: number; rope_scaling?: object | undefined; hidden_size: number; num_attention_heads: number; num_key_value_heads?: number | undefined; head_dim?: number | undefined },
+  block: {
+    model_type: "llama" | "qwen2" | "qwen3";
+    vocab_size?: number | undefined;
+    rope_theta: number;
+    rope_scaling?: object | undefined;
+    hidden_size: number;
+    num_attention_heads: number;
+    num_key_value_heads?: number | undefined;
+    head_dim?: number | undefined;
+  },
   vocabSize: number,
   ids: SpecialIds,
 ): Record<string, unknown> {

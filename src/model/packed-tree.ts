@@ -163,7 +163,15 @@ function layOut(nodes: readonly Node[], rows: number): { plan: AttentionPlan; bl
   return {
     tokens,
     blocks,
-    plan: { rows, position, table, tableStart, blocks: Int32Array.from(allBlocks), writeBlock, copies: Int32Array.from(copies) },
+    plan: {
+      rows,
+      position,
+      table,
+      tableStart,
+      blocks: Int32Array.from(allBlocks),
+      writeBlock,
+      copies: Int32Array.from(copies),
+    },
   };
 }
 

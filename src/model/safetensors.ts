@@ -71,17 +71,27 @@ function checkEntry(
   bad: (what: string) => Error,
 ): { start: number; end: number } {
   const whole = (v: unknown): v is number => typeof v === "number" && Number.isSafeInteger(v) && v >= 0;
-  if (typeof entry !== "object" || entry === null || typeof entry.dtype !== "string") throw bad(`tensor "${name}" has no dtype`);
-  if (!Array.isArray(entry.shape) || !entry.shape.every(whole)) throw bad(`tensor "${name}" has shape ${JSON.stringify(entry.shape)}`);
+  if (typeof entry !== "object" || entry === null || typeof entry.dtype !== "string")
+    throw bad(`tensor "${name}" has no dtype`);
+  if (!Array.isArray(entry.shape) || !entry.shape.every(whole))
+    throw bad(`tensor "${name}" has shape ${JSON.stringify(entry.shape)}`);
   const offsets = entry.data_offsets;
-  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(whole) || offsets[0] > offsets[1] || offsets[1] > dataLength) {
+  if (
+    !Array.isArray(offsets) ||
+    offsets.length !== 2 ||
+    !offsets.every(whole) ||
+    offsets[0] > offsets[1] ||
+    offsets[1] > dataLength
+  ) {
     throw bad(`tensor "${name}" has offsets ${JSON.stringify(offsets)}, but the data is ${dataLength} bytes long`);
   }
   const width = widths[entry.dtype];
   if (width !== undefined) {
     const needed = entry.shape.reduce((a, b) => a * b, width);
     if (needed !== offsets[1] - offsets[0]) {
-      throw bad(`tensor "${name}" of shape [${entry.shape}] ${entry.dtype} needs ${needed} bytes, its offsets span ${offsets[1] - offsets[0]}`);
+      throw bad(
+        `tensor "${name}" of shape [${entry.shape}] ${entry.dtype} needs ${needed} bytes, its offsets span ${offsets[1] - offsets[0]}`,
+      );
     }
   }
   return { start: offsets[0], end: offsets[1] };
@@ -93,7 +103,10 @@ export function openModelTensors(folder: string): Map<string, StoredTensor> {
   const index = join(folder, "model.safetensors.index.json");
   if (existsSync(single)) return openSafetensors(single);
   if (!existsSync(index)) {
-    throw modelError(`${folder}: there is neither model.safetensors nor model.safetensors.index.json`, "give a Hugging Face model folder with safetensors weights");
+    throw modelError(
+      `${folder}: there is neither model.safetensors nor model.safetensors.index.json`,
+      "give a Hugging Face model folder with safetensors weights",
+    );
   }
   let map: Record<string, string>;
   try {
@@ -105,14 +118,19 @@ export function openModelTensors(folder: string): Map<string, StoredTensor> {
   const files = new Map<string, Map<string, StoredTensor>>();
   const tensors = new Map<string, StoredTensor>();
   for (const [name, file] of Object.entries(map)) {
-    if (typeof file !== "string" || basename(file) !== file) throw modelError(`${index}: "${name}" lies in ${JSON.stringify(file)}`, "a shard is a file of the same folder");
+    if (typeof file !== "string" || basename(file) !== file)
+      throw modelError(`${index}: "${name}" lies in ${JSON.stringify(file)}`, "a shard is a file of the same folder");
     let shard = files.get(file);
     if (shard === undefined) {
       shard = openSafetensors(join(folder, file));
       files.set(file, shard);
     }
     const tensor = shard.get(name);
-    if (tensor === undefined) throw modelError(`${index}: ${file} does not hold "${name}"`, "index and shards do not belong together; fetch the folder again");
+    if (tensor === undefined)
+      throw modelError(
+        `${index}: ${file} does not hold "${name}"`,
+        "index and shards do not belong together; fetch the folder again",
+      );
     tensors.set(name, tensor);
   }
   return tensors;
@@ -123,7 +141,10 @@ export function storedElements(tensor: StoredTensor): Float32Array | Uint16Array
   const { bytes } = tensor;
   const width = widths[tensor.dtype];
   if (width === undefined || tensor.dtype === "I32" || tensor.dtype === "U8") {
-    throw modelError(`tensor "${tensor.name}" has element type ${tensor.dtype}`, "supported are F32, BF16, F16 and F64");
+    throw modelError(
+      `tensor "${tensor.name}" has element type ${tensor.dtype}`,
+      "supported are F32, BF16, F16 and F64",
+    );
   }
   const count = bytes.byteLength / width;
   // A typed array needs an aligned start; a file may lay tensors anywhere.
@@ -167,7 +188,9 @@ function widenF16(half: Uint16Array): Float32Array {
 }
 
 /** Writes a safetensors file's header: tensors in the given order, data packed without gaps. */
-export function safetensorsHeader(tensors: readonly { name: string; dtype: string; shape: readonly number[] }[]): Uint8Array {
+export function safetensorsHeader(
+  tensors: readonly { name: string; dtype: string; shape: readonly number[] }[],
+): Uint8Array {
   const header: Record<string, unknown> = { __metadata__: { format: "pt" } };
   let offset = 0;
   for (const { name, dtype, shape } of tensors) {

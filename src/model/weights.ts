@@ -62,12 +62,16 @@ export async function loadParameters(
   }
   const rest = [...unused].filter((name) => !name.endsWith("rotary_emb.inv_freq"));
   if (missing.length > 0 || rest.length > 0) {
-    const list = (names: string[]) => `${names.slice(0, 3).join(", ")}${names.length > 3 ? `, ... (${names.length})` : ""}`;
+    const list = (names: string[]) =>
+      `${names.slice(0, 3).join(", ")}${names.length > 3 ? `, ... (${names.length})` : ""}`;
     const what = [
       missing.length > 0 ? `missing ${list(missing)}` : "",
       rest.length > 0 ? `not used by this architecture: ${list(rest)}` : "",
     ];
-    throw modelError(`${source}: weights do not fit config.json: ${what.filter(Boolean).join("; ")}`, "give a complete folder of a supported architecture");
+    throw modelError(
+      `${source}: weights do not fit config.json: ${what.filter(Boolean).join("; ")}`,
+      "give a complete folder of a supported architecture",
+    );
   }
 }
 
@@ -105,7 +109,11 @@ export async function saveWeights(parameters: readonly Parameter[], folder: stri
     writeAll(
       file,
       safetensorsHeader(
-        parts.map(({ parameter, part }) => ({ name: part.name, dtype: names[parameter.dtype], shape: partShape(parameter, part) })),
+        parts.map(({ parameter, part }) => ({
+          name: part.name,
+          dtype: names[parameter.dtype],
+          shape: partShape(parameter, part),
+        })),
       ),
     );
     for (const { parameter, part } of parts) {
@@ -123,7 +131,8 @@ export async function saveWeights(parameters: readonly Parameter[], folder: stri
 }
 
 function writeAll(file: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, Math.min(bytes.length - done, 1 << 30));
+  for (let done = 0; done < bytes.length; )
+    done += writeSync(file, bytes, done, Math.min(bytes.length - done, 1 << 30));
 }
 
 /** Writes named tensors as they lie in memory (a bf16 tensor as its 16 bits) to one safetensors file. */
@@ -131,7 +140,11 @@ export async function saveTensors(tensors: Readonly<Record<string, Tensor>>, pat
   const names = { f32: "F32", bf16: "BF16", f64: "F64", i32: "I32", u8: "U8" } as const;
   const file = openSync(path, "w");
   try {
-    const entries = Object.entries(tensors).map(([name, { dtype, size }]) => ({ name, dtype: names[dtype], shape: [size] }));
+    const entries = Object.entries(tensors).map(([name, { dtype, size }]) => ({
+      name,
+      dtype: names[dtype],
+      shape: [size],
+    }));
     writeAll(file, safetensorsHeader(entries));
     for (const tensor of Object.values(tensors)) {
       const raw = tensor.read();

@@ -57,7 +57,8 @@ export async function saveCheckpoint(folder: RunFolder, snapshot: Snapshot): Pro
       mkdirSync(slotFolder, { recursive: true });
       await saveModel(slot, slotFolder);
     }
-    if (snapshot.optimizer !== null) await saveTensors(snapshot.optimizer.state().tensors, join(trainer, "optimizer.safetensors"));
+    if (snapshot.optimizer !== null)
+      await saveTensors(snapshot.optimizer.state().tensors, join(trainer, "optimizer.safetensors"));
     writeFileSync(join(trainer, "state.json"), `${JSON.stringify(snapshot.state)}\n`);
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });

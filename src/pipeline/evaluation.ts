@@ -8,7 +8,7 @@ import { SamplingEngine, type SamplingOptions } from "../rollout/sampling-engine
 import { parallelStrategy } from "../rollout/strategy.js";
 import { Purpose } from "../rollout/stream-key.js";
 import type { Group, Task } from "../tree/episode.js";
-import { record, type Run } from "./run.js";
+import { type Run, record } from "./run.js";
 import { lengthMetrics, rewardMetrics, scoreGroups } from "./scoring.js";
 
 /** Completions of tasks, scored. */
@@ -26,7 +26,14 @@ export interface EvaluationResult {
  */
 export async function evaluateTasks(
   tasks: readonly Task[],
-  options: { engine: SamplingEngine; rewards: RewardSet; sampling: SamplingOptions; samples: number; step: number; version: number },
+  options: {
+    engine: SamplingEngine;
+    rewards: RewardSet;
+    sampling: SamplingOptions;
+    samples: number;
+    step: number;
+    version: number;
+  },
 ): Promise<EvaluationResult> {
   const { engine, rewards, sampling, samples, step, version } = options;
   const context = { step, evaluation: true };
@@ -65,7 +72,9 @@ function judged(groups: readonly Group[]): boolean[][] | null {
   const name = names.includes("accuracy") ? "accuracy" : names.length === 1 ? names[0]! : null;
   if (name === null) return null;
   const values = groups.map(({ episodes }) => episodes.map(({ rewards }) => rewards.components[name]?.values[0]));
-  return values.flat().every((value) => value === 0 || value === 1) ? values.map((row) => row.map((v) => v === 1)) : null;
+  return values.flat().every((value) => value === 0 || value === 1)
+    ? values.map((row) => row.map((v) => v === 1))
+    : null;
 }
 
 /** The evaluation of a stage as its steps go by. */
@@ -96,7 +105,8 @@ export async function evaluationOf(
   });
   run.say(`${stage.name}: evaluation on ${summary.text}`);
   const engine = shared?.engine ?? new SamplingEngine(decoder, tokenizer, run.config.run.seed);
-  const rewards = shared?.rewards ?? (await createRewards(stage.rewards, { baseDir: process.cwd(), seed: run.config.run.seed }));
+  const rewards =
+    shared?.rewards ?? (await createRewards(stage.rewards, { baseDir: process.cwd(), seed: run.config.run.seed }));
   const { rollout } = stage;
   const sampling: SamplingOptions = {
     temperature: config.temperature ?? rollout.temperature,

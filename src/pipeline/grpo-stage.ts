@@ -16,12 +16,12 @@ import { restoreOptimizer } from "./checkpoint.js";
 import { collectGroups } from "./collect.js";
 import { type Evaluation, evaluationOf } from "./evaluation.js";
 import { ModelSlots } from "./model-slots.js";
-import { scoreEpisodes, type PassOptions } from "./policy.js";
+import { type PassOptions, scoreEpisodes } from "./policy.js";
 import { keepRollouts } from "./rollout-records.js";
 import { toRows } from "./rows.js";
-import { record, type Run, showStage } from "./run.js";
+import { type Run, record, showStage } from "./run.js";
 import { lengthMetrics, rewardMetrics, scoreGroups } from "./scoring.js";
-import { adamwOptions, checkpointStep, finishStage, saysStop, type Stateful, stepMemory } from "./stage.js";
+import { adamwOptions, checkpointStep, finishStage, type Stateful, saysStop, stepMemory } from "./stage.js";
 import { updatePolicy } from "./update.js";
 
 /** Everything a GRPO stage works with, made once. */

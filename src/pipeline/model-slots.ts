@@ -32,10 +32,14 @@ export class ModelSlots {
     for (const [role, name] of wanted) {
       const config = stage.models[name];
       if (config === undefined) {
-        throw new GrpoError("GRPO_CONFIG", `models.${name}: this objective needs the model "${name}", which is not there`, {
-          exitCode: ExitCode.config,
-          fix: `add models.${name}, for example {kind: path, path: DIR}`,
-        });
+        throw new GrpoError(
+          "GRPO_CONFIG",
+          `models.${name}: this objective needs the model "${name}", which is not there`,
+          {
+            exitCode: ExitCode.config,
+            fix: `add models.${name}, for example {kind: path, path: DIR}`,
+          },
+        );
       }
       slots.#slots.set(role, { config, decoder: await slots.#load(role, config) });
     }
@@ -48,7 +52,8 @@ export class ModelSlots {
     const dtype = elementType(run.config.model.dtype);
     if (config.kind === "path") return loadDecoder(config.path, dtype, policy.maxLength);
     const saved = run.resumed === null ? null : join(run.resumed, "trainer", "models", role);
-    if (saved !== null && run.state.stageStep > 0 && existsSync(saved)) return loadDecoder(saved, dtype, policy.maxLength);
+    if (saved !== null && run.state.stageStep > 0 && existsSync(saved))
+      return loadDecoder(saved, dtype, policy.maxLength);
     return copyDecoder(policy);
   }
 

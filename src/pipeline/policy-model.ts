@@ -37,10 +37,14 @@ export function policyTokenizer(config: Config): Tokenizer {
 function builtinAlphabet(config: Config): string {
   const names = config.stages.flatMap(({ data }) => (data.train.builtin === undefined ? [] : [data.train.builtin]));
   if (names.length === 0) {
-    throw new GrpoError("GRPO_CONFIG", "model.tokenizer: a model from random weights on data of your own needs a tokenizer", {
-      exitCode: ExitCode.config,
-      fix: "set model.tokenizer.path to a folder with tokenizer.json, or model.tokenizer.alphabet to the characters to use",
-    });
+    throw new GrpoError(
+      "GRPO_CONFIG",
+      "model.tokenizer: a model from random weights on data of your own needs a tokenizer",
+      {
+        exitCode: ExitCode.config,
+        fix: "set model.tokenizer.path to a folder with tokenizer.json, or model.tokenizer.alphabet to the characters to use",
+      },
+    );
   }
   return [...new Set(names.flatMap((name) => [...builtinTask(name).alphabet]))].join("");
 }
@@ -62,7 +66,11 @@ export async function loadPolicy(config: Config, tokenizer: Tokenizer, maxLength
   const { shape, folder } = policyShape(config, tokenizer);
   const dtype = elementType(config.model.dtype);
   if (folder !== null) {
-    return { decoder: await loadDecoder(folder, dtype, maxLength), tokenizer, generation: readGenerationConfig(folder) };
+    return {
+      decoder: await loadDecoder(folder, dtype, maxLength),
+      tokenizer,
+      generation: readGenerationConfig(folder),
+    };
   }
   const decoder = new Decoder(shape, dtype, maxLength);
   initialiseDecoder(decoder, config.run.seed);

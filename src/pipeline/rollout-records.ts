@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Row } from "../algorithms/types.js";
-import { stepName } from "../report/run-folder.js";
 import { writeRollouts } from "../report/rollouts.js";
+import { stepName } from "../report/run-folder.js";
 import type { Group } from "../tree/episode.js";
 import type { Run } from "./run.js";
 

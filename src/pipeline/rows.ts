@@ -1,5 +1,5 @@
 import type { Row } from "../algorithms/types.js";
-import { type Episode, gatherSampled, type Group, responseLength } from "../tree/episode.js";
+import { type Episode, type Group, gatherSampled, responseLength } from "../tree/episode.js";
 import { pathTokens } from "../tree/segment.js";
 
 /** An episode as algorithms see it. `group` is the index of its group in the batch. */

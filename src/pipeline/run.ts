@@ -5,10 +5,10 @@ import { renderResolved } from "../config/render.js";
 import type { Config, Stage } from "../config/schema.js";
 import { engineInfo, setThreads } from "../engine/engine-info.js";
 import { ExitCode, GrpoError } from "../errors.js";
-import { renderReport } from "../report/html.js";
-import { MetricsLog, readMetrics, type StepMetrics } from "../report/metrics.js";
 import { writeAtomic } from "../report/atomic.js";
 import { onDisk } from "../report/disk-error.js";
+import { renderReport } from "../report/html.js";
+import { MetricsLog, readMetrics, type StepMetrics } from "../report/metrics.js";
 import { createProgress, type Progress } from "../report/progress.js";
 import { cutRunFolder, latestCheckpoint, openRunFolder, type RunFolder } from "../report/run-folder.js";
 import { TensorboardLog } from "../report/tensorboard.js";
@@ -125,8 +125,9 @@ function checkDevice(device: Config["run"]["device"]): void {
 /** The longest prompt and completion any stage allows, within what the model can take. */
 function longestPath(config: Config, maxPositions: number): number {
   const wanted = Math.max(
-    ...config.stages.map(({ data, rollout, eval: evaluation }) =>
-      data.max_prompt_tokens + Math.max(rollout.max_completion_tokens, evaluation?.max_completion_tokens ?? 0),
+    ...config.stages.map(
+      ({ data, rollout, eval: evaluation }) =>
+        data.max_prompt_tokens + Math.max(rollout.max_completion_tokens, evaluation?.max_completion_tokens ?? 0),
     ),
   );
   return Math.min(wanted, maxPositions);
@@ -165,16 +166,24 @@ function checkResume(state: RunState, config: Config, checkpoint: string): void 
     if (!fixed) changed.push(`stages.${i}.train.steps (the ${stage.optimizer.schedule.kind} schedule depends on it)`);
   }
   if (changed.length > 0) {
-    throw new GrpoError("GRPO_RESUME", `${checkpoint}: the configuration differs in keys that would change the past: ${changed.join(", ")}`, {
-      exitCode: ExitCode.config,
-      fix: "resume with the same values, or start a new run from the checkpoint with model.path",
-    });
+    throw new GrpoError(
+      "GRPO_RESUME",
+      `${checkpoint}: the configuration differs in keys that would change the past: ${changed.join(", ")}`,
+      {
+        exitCode: ExitCode.config,
+        fix: "resume with the same values, or start a new run from the checkpoint with model.path",
+      },
+    );
   }
   if (state.isa !== engineInfo().isa) {
-    throw new GrpoError("GRPO_RESUME", `the run used the ${state.isa} kernels, this machine ${engineInfo().isa}: results would differ in the last bits`, {
-      exitCode: ExitCode.config,
-      fix: `set GRPO_ISA=${state.isa}, or start a new run from the checkpoint with model.path`,
-    });
+    throw new GrpoError(
+      "GRPO_RESUME",
+      `the run used the ${state.isa} kernels, this machine ${engineInfo().isa}: results would differ in the last bits`,
+      {
+        exitCode: ExitCode.config,
+        fix: `set GRPO_ISA=${state.isa}, or start a new run from the checkpoint with model.path`,
+      },
+    );
   }
 }
 
@@ -183,7 +192,11 @@ function differences(a: unknown, b: unknown, path = ""): string[] {
   if (typeof a === "object" && a !== null && typeof b === "object" && b !== null) {
     const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
     return [...keys].flatMap((key) =>
-      differences((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key], path === "" ? key : `${path}.${key}`),
+      differences(
+        (a as Record<string, unknown>)[key],
+        (b as Record<string, unknown>)[key],
+        path === "" ? key : `${path}.${key}`,
+      ),
     );
   }
   return Object.is(a, b) || JSON.stringify(a) === JSON.stringify(b) ? [] : [path];

@@ -10,7 +10,7 @@ import { Origin, type Segment } from "../tree/segment.js";
 import { restoreOptimizer } from "./checkpoint.js";
 import { evaluationOf } from "./evaluation.js";
 import { accumulateGradients, type PassOptions } from "./policy.js";
-import { record, type Run, showStage } from "./run.js";
+import { type Run, record, showStage } from "./run.js";
 import { adamwOptions, checkpointStep, clearGradients, finishStage, saysStop, stepMemory } from "./stage.js";
 
 /**
@@ -61,7 +61,12 @@ export async function runSftStage(run: Run, stage: Stage): Promise<void> {
         return { dlogp: Float64Array.from(mask, (m) => -m / tokens) };
       }),
     );
-    const rate = learningRate(optimizerConfig.schedule, run.state.stageStep, train.steps, optimizerConfig.learning_rate);
+    const rate = learningRate(
+      optimizerConfig.schedule,
+      run.state.stageStep,
+      train.steps,
+      optimizerConfig.learning_rate,
+    );
     const { gradNorm } = optimizer.step({ learningRate: rate, maxGradNorm: optimizerConfig.max_grad_norm });
     clearGradients(decoder.parameters());
     run.state.version += 1;

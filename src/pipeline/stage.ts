@@ -1,8 +1,8 @@
 import type { StatefulComponent } from "../algorithms/types.js";
 import type { Stage } from "../config/schema.js";
 import type { AdamW } from "../engine/adamw.js";
-import type { Parameter } from "../engine/parameter.js";
 import { memoryStats, resetMemoryPeak } from "../engine/engine-info.js";
+import type { Parameter } from "../engine/parameter.js";
 import { pruneOld, saveCheckpoint } from "./checkpoint.js";
 import type { LoadedModel } from "./policy-model.js";
 import type { Run } from "./run.js";

@@ -129,8 +129,12 @@ class Mismatch {
 }
 
 function stopOnNonFinite(run: Run, loss: number, gradNorm: number): never {
-  throw new GrpoError("GRPO_NON_FINITE", `step ${run.state.step + 1}: the loss is ${loss} and the gradient norm ${gradNorm}; the step was not taken`, {
-    exitCode: ExitCode.failure,
-    fix: "lower optimizer.learning_rate and resume from the last checkpoint; look at the last rollouts in the run folder",
-  });
+  throw new GrpoError(
+    "GRPO_NON_FINITE",
+    `step ${run.state.step + 1}: the loss is ${loss} and the gradient norm ${gradNorm}; the step was not taken`,
+    {
+      exitCode: ExitCode.failure,
+      fix: "lower optimizer.learning_rate and resume from the last checkpoint; look at the last rollouts in the run folder",
+    },
+  );
 }

@@ -4,8 +4,8 @@ import { gatherRows } from "../engine/ops/gather-rows.js";
 import { sampleTokens } from "../engine/ops/sample.js";
 import type { Tensor } from "../engine/tensor.js";
 import type { Decoder } from "../model/decoder.js";
+import { type TextStream, textDecoder } from "../tokenizer/text-decoder.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
-import { textDecoder, type TextStream } from "../tokenizer/text-decoder.js";
 import type { Finish } from "../tree/episode.js";
 import { pathTokens, type Segment } from "../tree/segment.js";
 import { blocksNeeded, KeyBlocks } from "./key-blocks.js";
@@ -97,7 +97,9 @@ export class SamplingEngine {
     const prompt = pathTokens(parent);
     const limit = Math.min(options.maxTokens, this.decoder.maxLength - prompt.length);
     if (limit < 1) {
-      throw new RangeError(`SamplingEngine: a path of ${prompt.length} tokens leaves no room within ${this.decoder.maxLength}`);
+      throw new RangeError(
+        `SamplingEngine: a path of ${prompt.length} tokens leaves no room within ${this.decoder.maxLength}`,
+      );
     }
     const blocks = blocksNeeded(prompt.length, prompt.length + limit, keys.length);
     return new Promise((resolve, reject) => {
@@ -156,7 +158,8 @@ export class SamplingEngine {
   /** Sizes the pool for what waits, within the memory bound but never below the largest request. */
   #fitPool(): void {
     const { kvHeads, headDim, layers } = this.decoder.config;
-    const bytes = layers * 2 * kvHeads * BLOCK_KEYS * Math.ceil(headDim / 16) * 16 * (this.decoder.dtype === "bf16" ? 2 : 4);
+    const bytes =
+      layers * 2 * kvHeads * BLOCK_KEYS * Math.ceil(headDim / 16) * 16 * (this.decoder.dtype === "bf16" ? 2 : 4);
     const wanted = this.#queue.reduce((sum, request) => sum + request.blocks, 0);
     const largest = this.#queue.reduce((max, request) => Math.max(max, request.blocks), 0);
     const capacity = Math.max(largest, Math.min(wanted, Math.floor(POOL_BYTES / bytes)));
@@ -167,7 +170,9 @@ export class SamplingEngine {
 
   async #prefill(batch: readonly Request[]): Promise<void> {
     const pool = this.#blocks!;
-    const tables = batch.map(({ prompt }) => Array.from({ length: Math.ceil(prompt.length / BLOCK_KEYS) }, () => pool.take()));
+    const tables = batch.map(({ prompt }) =>
+      Array.from({ length: Math.ceil(prompt.length / BLOCK_KEYS) }, () => pool.take()),
+    );
     const g = new Graph({ grad: false });
     try {
       const last: Tensor[] = [];
@@ -189,7 +194,13 @@ export class SamplingEngine {
           row += lengths[i]!;
           ends[i] = row - 1;
         }
-        const hidden = await this.decoder.forward(g, { tokens, plan, blocks: 0, stores: pool.stores, outputRows: ends });
+        const hidden = await this.decoder.forward(g, {
+          tokens,
+          plan,
+          blocks: 0,
+          stores: pool.stores,
+          outputRows: ends,
+        });
         if (pass === passes - 1) last.push(hidden);
         else g.free(hidden);
       }
@@ -253,9 +264,16 @@ export class SamplingEngine {
       while (end < streams.length && sameOptions(streams[end]!.request.options, options)) end++;
       const group = streams.slice(start, end);
       const rows =
-        group.length === streams.length ? hidden : gatherRows(g, hidden, Int32Array.from(group, (_, i) => start + i));
+        group.length === streams.length
+          ? hidden
+          : gatherRows(
+              g,
+              hidden,
+              Int32Array.from(group, (_, i) => start + i),
+            );
       const counters = new Uint32Array(group.length * 4);
-      for (const [i, { words, turn, tokens }] of group.entries()) counters.set([words[0], words[1], turn, tokens.length], 4 * i);
+      for (const [i, { words, turn, tokens }] of group.entries())
+        counters.set([words[0], words[1], turn, tokens.length], 4 * i);
       const { ids, logprob, entropy } = sampleTokens(rows, this.decoder.head, {
         temperature: options.temperature,
         topK: options.topK,
@@ -308,7 +326,10 @@ export class SamplingEngine {
 }
 
 /** Rows `start`...`end` of several paths, each with the blocks that hold its keys. */
-function planRows(tables: readonly (readonly number[])[], ranges: readonly { start: number; end: number }[]): AttentionPlan {
+function planRows(
+  tables: readonly (readonly number[])[],
+  ranges: readonly { start: number; end: number }[],
+): AttentionPlan {
   const rows = ranges.reduce((sum, { start, end }) => sum + end - start, 0);
   const position = new Int32Array(rows);
   const table = new Int32Array(rows);

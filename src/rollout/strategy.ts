@@ -1,7 +1,6 @@
-import type { Drawn } from "./sampling-engine.js";
-import type { SamplingEngine, SamplingOptions } from "./sampling-engine.js";
 import { type Episode, type Group, policyLoss, type Task } from "../tree/episode.js";
 import { Origin, type Segment } from "../tree/segment.js";
+import type { Drawn, SamplingEngine, SamplingOptions } from "./sampling-engine.js";
 
 /** What a strategy may use. */
 export interface RolloutContext {
