@@ -66,7 +66,9 @@ export class ModelSlots {
     for (const { config, decoder } of this.#slots.values()) {
       if (config.kind !== "ema" || step % config.every !== 0) continue;
       const policy = this.run.model.decoder.parameters();
-      decoder.parameters().forEach((parameter, i) => moveTowards(parameter.value, policy[i]!.value, 1 - config.decay));
+      for (const [i, parameter] of decoder.parameters().entries()) {
+        moveTowards(parameter.value, policy[i]!.value, 1 - config.decay);
+      }
     }
   }
 
@@ -89,6 +91,6 @@ export class ModelSlots {
 function copyDecoder(policy: Decoder): Decoder {
   const copy = new Decoder(policy.config, policy.dtype, policy.maxLength);
   const source = policy.parameters();
-  copy.parameters().forEach((parameter, i) => copyTensor(parameter.value, source[i]!.value));
+  for (const [i, parameter] of copy.parameters().entries()) copyTensor(parameter.value, source[i]!.value);
   return copy;
 }
