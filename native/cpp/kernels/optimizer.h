@@ -5,10 +5,10 @@
 
 namespace grpo {
 
-// Kernels that walk the linear memory of a parameter. Each field starts as the reference; its header says what it does.
+// Kernels that walk the linear memory of a parameter. The header of each says what it does.
 struct OptimizerKernels {
-  decltype(&grpo::adamw) adamw = &grpo::adamw;
-  decltype(&grpo::square_sums) square_sums = &grpo::square_sums;
+  decltype(&grpo::adamw) adamw;
+  decltype(&grpo::square_sums) square_sums;
 };
 
 OptimizerKernels optimizer_kernels(Isa isa);
