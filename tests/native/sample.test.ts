@@ -202,6 +202,20 @@ test("a draw depends on key and counter, and on nothing else", () => {
   w.dispose();
 });
 
+test("a row of NaN logits gives a NaN log-prob under every restriction, and leaves the other rows alone", () => {
+  const { h, w } = sameRows(randomArray(700, 3), 3);
+  for (const limits of [{}, { topK: 5 }, { topP: 0.9 }, { minP: 0.1 }]) {
+    const want = draw(h, w, limits);
+    h.write([Number.NaN], 1);
+    const got = draw(h, w, limits);
+    assert.deepEqual([...got.logprob].map(Number.isNaN), [false, true, false]);
+    assert.deepEqual([got.ids[0], got.ids[2]], [want.ids[0], want.ids[2]]);
+    h.write([1], 1);
+  }
+  h.dispose();
+  w.dispose();
+});
+
 test("sampleTokens takes no rows, and names a setting that does not fit", () => {
   const { h, w } = sameRows([0, 1], 2);
   const none = Tensor.from([], [0, 1]);

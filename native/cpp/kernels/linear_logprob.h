@@ -20,6 +20,8 @@ struct Head {
   const float* temperatures;   // (rows) or null
 
   std::size_t tiles() const { return (limit + kVocabTile - 1) / kVocabTile; }
+  // Columns of tile t below the limit.
+  std::size_t columns(std::size_t t) const { return limit - t * kVocabTile < kVocabTile ? limit - t * kVocabTile : kVocabTile; }
 };
 
 // Pairs (row, id) whose log-probs are wanted; a row may have any number of them.

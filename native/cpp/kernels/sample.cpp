@@ -1,6 +1,6 @@
 // Sampling from the LM head. Order of the filters is that of Hugging Face's generate: temperature, top-k, top-p on the
-// renormalised top-k, min-p. Each keeps a prefix of the ids sorted by (logit descending, id ascending), so the kept set is the
-// shortest of the prefixes.
+// renormalised top-k, min-p. Each keeps a prefix of the ids sorted by (logit descending, id ascending), so what is kept is the
+// shortest of the prefixes, and a draw walks it in order of id.
 #include <algorithm>
 #include <vector>
 
@@ -60,6 +60,15 @@ std::size_t draw_any(const TileOps<T>& ops, const Row<compute_t<T>>& row, double
   return last;
 }
 
+// Ids that a restriction keeps: logit above the threshold, or equal to it for the first `ties` ids; weight
+// exp(logit - max) at least `floor`.
+template <class A>
+struct Cut {
+  A threshold;
+  std::size_t ties;
+  A floor;
+};
+
 template <class A>
 struct Candidate {
   A logit;
@@ -67,94 +76,153 @@ struct Candidate {
   bool operator<(const Candidate& o) const { return logit > o.logit || (logit == o.logit && id < o.id); }
 };
 
-// All ids with logit >= bound, in ascending order.
+// Working memory of one thread.
 template <class A>
-void collect(const Row<A>& row, A bound, std::vector<Candidate<A>>& out) {
-  out.clear();
-  for (std::size_t t = 0; t < row.tiles; ++t) {
-    if (row.tile[t].max < bound) continue;
-    const std::size_t first = t * kVocabTile, n = row.columns(t);
-    for (std::size_t v = first; v < first + n; ++v)
-      if (row.logits[v] >= bound) out.push_back({row.logits[v], static_cast<std::uint32_t>(v)});
-  }
+struct Workspace {
+  std::vector<A> maxima;
+  std::vector<Candidate<A>> candidates;
+  std::vector<double> mass;
+};
+
+// The cut that keeps the first `count` of `sorted`.
+template <class A>
+Cut<A> cut_after(const std::vector<Candidate<A>>& sorted, std::size_t count, A floor) {
+  const A threshold = sorted[count - 1].logit;
+  std::size_t ties = 0;
+  for (std::size_t i = count; i > 0 && sorted[i - 1].logit == threshold; --i) ++ties;
+  return {threshold, ties, floor};
 }
 
-// A bound that at least k ids reach: the k-th largest of the tiles' maxima.
+// Shortest prefix of the sorted candidates whose mass, added to `below`, reaches `wanted`; all of them when they fall short.
 template <class A>
-A top_k_bound(const Row<A>& row, std::size_t k, std::vector<A>& maxima) {
-  if (k > row.tiles) return kMasked<A>;
-  maxima.resize(row.tiles);
-  for (std::size_t t = 0; t < row.tiles; ++t) maxima[t] = row.tile[t].max;
-  std::nth_element(maxima.begin(), maxima.begin() + static_cast<std::ptrdiff_t>(k - 1), maxima.end(), std::greater<A>());
-  return maxima[k - 1];
-}
-
-// Shortest prefix of the sorted candidates whose mass reaches `mass`; all of them when they fall short.
-template <class A>
-std::size_t nucleus(const std::vector<Candidate<A>>& sorted, A max, double mass) {
-  double sum = 0;
+std::size_t nucleus(const std::vector<Candidate<A>>& sorted, A max, double below, double wanted) {
   for (std::size_t i = 0; i < sorted.size(); ++i) {
-    sum += exp_own(sorted[i].logit - max);
-    if (sum >= mass) return i + 1;
+    below += exp_own(sorted[i].logit - max);
+    if (below >= wanted) return i + 1;
   }
   return sorted.size();
 }
 
 template <class A>
-double mass_of(const std::vector<Candidate<A>>& list, A max) {
-  double sum = 0;
-  for (const Candidate<A>& c : list) sum += exp_own(c.logit - max);
-  return sum;
-}
-
-// The ids the restriction leaves, sorted by (logit descending, id ascending).
-template <class A>
-void restrict_row(const Row<A>& row, const Restriction& r, std::vector<A>& maxima, std::vector<Candidate<A>>& kept) {
-  const bool top_k = r.top_k > 0 && r.top_k < row.limit, top_p = r.top_p < 1;
-  const A max = row.stats.max;
-  const A floor = r.min_p > 0 ? max + log_own(static_cast<A>(r.min_p)) - A(1e-3) : kMasked<A>;
-  const auto order = [&](std::size_t keep) {
-    if (keep < kept.size()) {
-      std::nth_element(kept.begin(), kept.begin() + static_cast<std::ptrdiff_t>(keep), kept.end());
-      kept.resize(keep);
-    }
-    std::sort(kept.begin(), kept.end());
-  };
-  if (top_k) {
-    collect(row, top_k_bound(row, r.top_k, maxima), kept);
-    order(r.top_k);
-    if (top_p) kept.resize(nucleus(kept, max, r.top_p * mass_of(kept, max)));
-  } else if (top_p) {
-    // Nearly always a few ids near the top hold the mass; the bound is lowered until they do.
-    const double total = static_cast<double>(exp_own(row.stats.log_sum)), wanted = r.top_p * total;
-    for (A depth = 8;; depth *= 2) {
-      const bool all = depth > 64;
-      collect(row, all ? kMasked<A> : max - depth, kept);
-      if (all || mass_of(kept, max) >= wanted * (1 + 1e-6)) break;
-    }
-    order(kept.size());
-    kept.resize(nucleus(kept, max, wanted));
-  } else {
-    collect(row, floor, kept);
-    order(kept.size());
+Cut<A> cut_top_k(const Row<A>& row, const Restriction& r, A floor, Workspace<A>& work) {
+  // At least k ids reach the k-th largest of the tiles' maxima.
+  A bound = kMasked<A>;
+  if (r.top_k <= row.tiles) {
+    work.maxima.resize(row.tiles);
+    for (std::size_t t = 0; t < row.tiles; ++t) work.maxima[t] = row.tile[t].max;
+    const auto at = work.maxima.begin() + static_cast<std::ptrdiff_t>(r.top_k - 1);
+    std::nth_element(work.maxima.begin(), at, work.maxima.end(), [](A a, A b) { return a > b; });
+    bound = *at;
   }
-  if (r.min_p > 0)
-    while (kept.size() > 1 && exp_own(kept.back().logit - max) < static_cast<A>(r.min_p)) kept.pop_back();
+  auto& list = work.candidates;
+  list.clear();
+  for (std::size_t t = 0; t < row.tiles; ++t) {
+    if (row.tile[t].max < bound) continue;
+    const std::size_t first = t * kVocabTile, end = first + row.columns(t);
+    for (std::size_t v = first; v < end; ++v)
+      if (row.logits[v] >= bound) list.push_back({row.logits[v], static_cast<std::uint32_t>(v)});
+  }
+  if (r.top_k < list.size()) {
+    std::nth_element(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(r.top_k), list.end());
+    list.resize(r.top_k);
+  }
+  std::sort(list.begin(), list.end());
+  std::size_t keep = list.size();
+  if (r.top_p < 1) {
+    double mass = 0;
+    for (const Candidate<A>& c : list) mass += exp_own(c.logit - row.stats.max);
+    keep = nucleus(list, row.stats.max, 0, r.top_p * mass);
+  }
+  return cut_after(list, keep, floor);
 }
 
-// Inverse CDF over the kept ids in ascending order of id.
+// Buckets of the distance max - logit: the high half of its float32 bits, which grow with it.
+constexpr std::size_t kBuckets = 1u << 15;
+
 template <class A>
-std::size_t draw_kept(std::vector<Candidate<A>>& kept, A max, double u) {
-  std::sort(kept.begin(), kept.end(), [](const Candidate<A>& a, const Candidate<A>& b) { return a.id < b.id; });
-  const double target = u * mass_of(kept, max);
+std::size_t bucket_of(A distance) {
+  const float d = static_cast<float>(distance);
+  std::uint32_t bits;
+  std::memcpy(&bits, &d, 4);
+  return bits >> 16 & (kBuckets - 1);
+}
+
+// The mass of every bucket finds the bucket where the nucleus ends; only that one is sorted.
+template <class T>
+Cut<compute_t<T>> cut_top_p(const TileOps<T>& ops, const Row<compute_t<T>>& row, double top_p, compute_t<T> floor,
+                            Workspace<compute_t<T>>& work) {
+  using A = compute_t<T>;
+  const A max = row.stats.max;
+  work.mass.assign(kBuckets, 0);
+  A weights[kVocabTile];
+  for (std::size_t t = 0; t < row.tiles; ++t) {
+    const A* l = row.logits + t * kVocabTile;
+    const std::size_t n = row.columns(t);
+    ops.weights(l, n, max, weights);
+    for (std::size_t j = 0; j < n; ++j) work.mass[bucket_of(max - l[j])] += weights[j];
+  }
+  double total = 0, below = 0;
+  for (const double m : work.mass) total += m;
+  std::size_t end = 0;
+  while (end + 1 < kBuckets && below + work.mass[end] < top_p * total) below += work.mass[end++];
+  auto& list = work.candidates;
+  list.clear();
+  for (std::size_t t = 0; t < row.tiles; ++t) {
+    const A* l = row.logits + t * kVocabTile;
+    if (bucket_of(max - row.tile[t].max) > end) continue;
+    for (std::size_t j = 0; j < row.columns(t); ++j)
+      if (bucket_of(max - l[j]) == end) list.push_back({l[j], static_cast<std::uint32_t>(t * kVocabTile + j)});
+  }
+  std::sort(list.begin(), list.end());
+  if (list.empty()) return {kMasked<A>, 0, floor};
+  return cut_after(list, nucleus(list, max, below, top_p * total), floor);
+}
+
+// Inverse CDF over the ids a cut keeps.
+template <class T>
+std::size_t draw_kept(const TileOps<T>& ops, const Row<compute_t<T>>& row, Cut<compute_t<T>> cut, double u, Workspace<compute_t<T>>& work) {
+  using A = compute_t<T>;
+  A weights[kVocabTile];
+  std::size_t ties = cut.ties;
+  // Adds the weights that are kept in tile t to `sum`, up to the id where it passes `target`; that id, or `none`.
+  const std::size_t none = row.limit;
+  std::size_t last = none;
+  const auto walk = [&](std::size_t t, double& sum, double target) {
+    const A* l = row.logits + t * kVocabTile;
+    const std::size_t n = row.columns(t);
+    ops.weights(l, n, row.stats.max, weights);
+    for (std::size_t j = 0; j < n; ++j) {
+      if (l[j] < cut.threshold || weights[j] < cut.floor || weights[j] == 0) continue;
+      if (l[j] == cut.threshold && ties-- == 0) {
+        ties = 0;
+        continue;
+      }
+      last = t * kVocabTile + j;
+      sum += weights[j];
+      if (sum > target) return last;
+    }
+    return none;
+  };
+  work.mass.assign(row.tiles, 0);
+  double total = 0;
+  for (std::size_t t = 0; t < row.tiles; ++t) {
+    if (row.tile[t].max < cut.threshold || exp_own(row.tile[t].max - row.stats.max) < cut.floor) continue;
+    walk(t, work.mass[t], std::numeric_limits<double>::infinity());
+    total += work.mass[t];
+  }
+  const double target = u * total;
   double below = 0;
-  std::size_t last = kept.front().id;
-  for (const Candidate<A>& c : kept) {
-    const A weight = exp_own(c.logit - max);
-    if (weight == 0) continue;
-    last = c.id;
-    below += weight;
-    if (below > target) break;
+  ties = cut.ties;
+  for (std::size_t t = 0; t < row.tiles; ++t) {
+    if (work.mass[t] == 0) continue;
+    if (below + work.mass[t] > target) {
+      const std::size_t id = walk(t, below, target);
+      return id == none ? last : id;
+    }
+    below += work.mass[t];
+    // What the skipped tile used up of the ties.
+    if (row.tile[t].max >= cut.threshold)
+      for (std::size_t j = 0; j < row.columns(t) && ties > 0; ++j) ties -= row.logits[t * kVocabTile + j] == cut.threshold;
   }
   return last;
 }
@@ -175,8 +243,8 @@ void sample_rows(ThreadPool& pool, const TileOps<T>& ops, const Head& head, cons
   const Restriction& restriction = draw.restriction;
   const bool restricted = restriction.top_k > 0 || restriction.top_p < 1 || restriction.min_p > 0;
   const Philox philox{{draw.key[0], draw.key[1]}};
-  std::vector<std::vector<A>> maxima(static_cast<std::size_t>(pool.size()));
-  std::vector<std::vector<Candidate<A>>> kept(static_cast<std::size_t>(pool.size()));
+  const A floor = restriction.min_p > 0 ? static_cast<A>(restriction.min_p) : A(0);
+  std::vector<Workspace<A>> workspaces(restricted ? static_cast<std::size_t>(pool.size()) : 0);
   for (std::size_t begin = 0; begin < head.rows; begin += kSampleRows) {
     const std::size_t end = std::min(begin + kSampleRows, head.rows);
     A* logits = static_cast<A*>(scratch);
@@ -188,14 +256,17 @@ void sample_rows(ThreadPool& pool, const TileOps<T>& ops, const Head& head, cons
       const Row<A> row{logits + i * tiles * kVocabTile, tile, tiles, head.limit, fold_tiles(tile, tiles)};
       const bool cold = head.temperatures ? head.temperatures[r] == 0 : head.temperature == 0;
       std::size_t id;
-      if (draw.greedy || cold) {
+      // A row with a NaN has no distribution; its log-prob tells.
+      if (draw.greedy || cold || row.stats.log_sum != row.stats.log_sum) {
         id = argmax(row);
       } else {
         const double u = philox.uniform(draw.counters + 4 * r);
         if (restricted) {
-          auto& list = kept[static_cast<std::size_t>(thread)];
-          restrict_row(row, restriction, maxima[static_cast<std::size_t>(thread)], list);
-          id = draw_kept(list, row.stats.max, u);
+          Workspace<A>& work = workspaces[static_cast<std::size_t>(thread)];
+          const Cut<A> cut = restriction.top_k > 0 && restriction.top_k < head.limit ? cut_top_k(row, restriction, floor, work)
+                             : restriction.top_p < 1 ? cut_top_p(ops, row, restriction.top_p, floor, work)
+                                                     : Cut<A>{kMasked<A>, 0, floor};
+          id = draw_kept(ops, row, cut, u, work);
         } else {
           id = draw_any(ops, row, u);
         }

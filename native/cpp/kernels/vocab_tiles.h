@@ -6,18 +6,9 @@
 
 #include "core/math.h"
 #include "kernels/linear_logprob.h"
+#include "kernels/panels.h"
 
 namespace grpo {
-
-constexpr std::size_t kPanel = 32;
-
-constexpr std::size_t round_up(std::size_t n, std::size_t to) { return (n + to - 1) / to * to; }
-
-// Elements of T in one panel of a packed weight with `cols` columns of k.
-template <class T>
-constexpr std::size_t panel_stride(std::size_t cols) {
-  return kPanel * (sizeof(T) == 2 ? round_up(cols, 2) : cols);
-}
 
 // max, sum exp(l - max) and sum exp(l - max) * (l - max) of a row over one tile.
 template <class A>
@@ -34,24 +25,55 @@ struct RowStats {
 template <class A>
 constexpr A kMasked = std::numeric_limits<A>::lowest();
 
+// Rows [begin, begin + rows) of a backward pass, at most kBackwardRows of them.
+template <class T>
+struct BackwardChunk {
+  using A = compute_t<T>;
+  const Head* head;
+  std::size_t begin, rows;
+  // Of all rows of the head: saved statistics (2 per row), entropy, sum of dlogp over the row's pairs, dentropy or null.
+  const A *stats, *entropy, *dsum, *dentropy;
+  // Of all pairs: their dlogp, or null, and their indices by tile: index[start[t] .. start[t + 1]), in pair order.
+  const Pairs* pairs;
+  const A* dlogp;
+  const std::uint32_t *start, *index;
+  // First row's input gradient; whole weight gradient or null.
+  T* dh;
+  bool accumulate;
+  A* dw;
+  void* scratch;
+};
+
+// Bounds the scratch whatever the number of rows. Even, for the pairs of bf16.
+constexpr std::size_t kBackwardRows = 512;
+
 // Inner loops on one tile. Every form of them gives the same bits.
 template <class T>
 struct TileOps {
   using A = compute_t<T>;
   // out[r*ldo + n] = sum_k h[r*cols + k] w[n,k] for the columns n of `panels` panels.
   void (*logits)(std::size_t rows, std::size_t cols, const T* h, const T* w, std::size_t panels, A* out, std::size_t ldo);
-  // Divides the first `n` logits by the temperature, masks on to the next multiple of 16, and takes their statistics: 16 lanes
-  // (column j in lane j % 16), then the lane tree.
-  TileStats<A> (*stats)(A* logits, std::size_t n, A temperature);
+  // Divides the first `n` logits by the temperature and masks on to the next multiple of 16.
+  void (*scale)(A* logits, std::size_t n, A temperature);
+  // Statistics of scaled logits: 16 lanes (column j in lane j % 16), then the lane tree.
+  TileStats<A> (*stats)(const A* logits, std::size_t n);
   // weights[j] = exp(logits[j] - max) for j < n rounded up to 16.
   void (*weights)(const A* logits, std::size_t n, A max, A* weights);
-  // logits[j] = -p (dsum + dentropy (log p + H)), log p = (l - max) - log_sum, for j < n rounded up to 16.
-  void (*dlogits)(A* logits, std::size_t n, const RowStats<A>& row, A dsum, A dentropy);
+  // The backward pass of a chunk of rows, all tiles in order, and its scratch in bytes.
+  void (*backward)(ThreadPool& pool, const BackwardChunk<T>& chunk);
+  std::size_t (*backward_scratch)(std::size_t rows, std::size_t cols);
 };
 
-// The plain loops.
+// The plain loops, for every type; the fast ones of each instruction set for float and bf16.
 template <class T>
 TileOps<T> reference_tile_ops();
+TileOps<float> tile_ops_avx2_f32();
+TileOps<bf16> tile_ops_avx2_bf16();
+TileOps<float> tile_ops_avx512_f32();
+TileOps<bf16> tile_ops_avx512_bf16();
+TileOps<bf16> tile_ops_avx512bf16_bf16();
+TileOps<float> tile_ops_neon_f32();
+TileOps<bf16> tile_ops_neon_bf16();
 
 // Rows that one call of TileOps::logits handles in the forward walk; they and their logits stay in the cache.
 constexpr std::size_t kRowBlock = 96;
@@ -104,27 +126,33 @@ void walk_tiles(ThreadPool& pool, const TileOps<T>& ops, const Head& head, std::
                 TileStats<compute_t<T>>* partials, Visit&& visit) {
   using A = compute_t<T>;
   const std::size_t rows = end - begin, tiles = head.tiles(), blocks = (rows + kRowBlock - 1) / kRowBlock;
-  const std::size_t stride = panel_stride<T>(head.cols), work = rows * head.cols * head.limit;
+  const std::size_t stride = panel_elements<T>(head.cols), work = rows * head.cols * head.limit;
   const std::size_t scratch_rows = rows < kRowBlock ? rows : kRowBlock;
   if (!kept)
     for (int t = 0; t < pool.size(); ++t) pool.scratch(t, scratch_rows * kVocabTile * sizeof(A));
   maybe_parallel(pool, work, tiles * blocks, [&](std::size_t item, int thread) {
     const std::size_t t = item / blocks, r0 = begin + item % blocks * kRowBlock;
     const std::size_t r1 = r0 + kRowBlock < end ? r0 + kRowBlock : end;
-    const std::size_t columns = head.limit - t * kVocabTile < kVocabTile ? head.limit - t * kVocabTile : kVocabTile;
+    const std::size_t columns = head.columns(t);
     const std::size_t ld = kept ? tiles * kVocabTile : kVocabTile;
     A* out = kept ? kept + (r0 - begin) * ld + t * kVocabTile : static_cast<A*>(pool.scratch(thread, 0));
     ops.logits(r1 - r0, head.cols, static_cast<const T*>(head.h) + r0 * head.cols,
-               static_cast<const T*>(head.w) + t * (kVocabTile / kPanel) * stride, (columns + kPanel - 1) / kPanel, out, ld);
-    for (std::size_t r = r0; r < r1; ++r)
-      partials[(r - begin) * tiles + t] = ops.stats(out + (r - r0) * ld, columns, row_temperature<A>(head, r));
+               static_cast<const T*>(head.w) + t * (kVocabTile / kPanel) * stride, panel_count(columns), out, ld);
+    for (std::size_t r = r0; r < r1; ++r) {
+      A* row = out + (r - r0) * ld;
+      ops.scale(row, columns, row_temperature<A>(head, r));
+      partials[(r - begin) * tiles + t] = ops.stats(row, columns);
+    }
     visit(t, r0, r1, out, ld);
   });
 }
 
-// The kernels of one instruction set, from its inner loops.
+// The kernels of the table, from the inner loops of one instruction set.
 template <class T>
 void logprob_forward(ThreadPool&, const TileOps<T>&, const Head&, const Pairs&, void* partials, void* stats, void* logp, void* entropy);
+template <class T>
+void logprob_backward(ThreadPool&, const TileOps<T>&, const Head&, const Pairs&, const void* stats, const void* entropy,
+                      const void* dlogp, const void* dentropy, void* dh, bool accumulate, void* dw, void* scratch);
 template <class T>
 void sample_rows(ThreadPool&, const TileOps<T>&, const Head&, const Draw&, void* scratch, std::int32_t* ids, float* logprob, float* entropy);
 template <class T>

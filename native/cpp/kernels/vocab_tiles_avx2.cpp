@@ -1,0 +1,8 @@
+#include "kernels/vocab_tiles_simd.h"
+
+namespace grpo {
+
+TileOps<float> tile_ops_avx2_f32() { return avx2::fast_tile_ops<float>(); }
+TileOps<bf16> tile_ops_avx2_bf16() { return avx2::fast_tile_ops<bf16>(); }
+
+}  // namespace grpo

@@ -1,0 +1,210 @@
+#pragma once
+// The fast form of the inner loops of kernels/vocab_tiles.h for float and bf16. Include from instruction-set files only, once each.
+#include "core/threads.h"
+#include "kernels/gemm_pack_simd.h"
+#include "kernels/vocab_tiles.h"
+
+namespace grpo {
+namespace GRPO_ISA_NS {
+
+GRPO_INLINE std::size_t vectors(std::size_t n) { return (n + 15) / 16; }
+GRPO_INLINE std::size_t smaller(std::size_t a, std::size_t b) { return a < b ? a : b; }
+// Rows of tile t when `rows` are cut evenly into `tiles`.
+GRPO_INLINE std::size_t cut_rows(std::size_t rows, std::size_t tiles, std::size_t t) { return rows * t / tiles; }
+
+template <class T>
+static void logits(std::size_t rows, std::size_t cols, const T* h, const T* w, std::size_t panels, float* out, std::size_t ldo) {
+  const std::size_t tiles = tiles_of(rows), panel_bytes = steps_of<T>(cols) * kPanelBytes;
+  // One tile of rows reads the panel once, from memory; more of them spread the fetching of the next panel among them.
+  const int lines = tiles == 1 ? 16 : static_cast<int>((16 + tiles - 1) / tiles);
+  float c[kTileRows * 32];
+  for (std::size_t p = 0; p < panels; ++p) {
+    const char* panel = reinterpret_cast<const char*>(w) + p * panel_bytes;
+    const char* next = panel + panel_bytes;
+    for (std::size_t t = 0; t < tiles; ++t) {
+      const std::size_t r0 = cut_rows(rows, tiles, t), count = cut_rows(rows, tiles, t + 1) - r0;
+      const Ahead ahead = tiles == 1 ? Ahead{panel + 4096, lines, true}
+                                     : Ahead{next + t * (whole_steps<T>(cols) / 8) * 64 * static_cast<std::size_t>(lines), lines, false};
+      tile_rows_for<T>(count)(cols, h + r0 * cols, cols, panel, c, false, ahead);
+      for (std::size_t r = 0; r < count; ++r) {
+        store16(out + (r0 + r) * ldo + 32 * p, load16(c + 32 * r));
+        store16(out + (r0 + r) * ldo + 32 * p + 16, load16(c + 32 * r + 16));
+      }
+    }
+  }
+}
+
+static void scale(float* l, std::size_t n, float temperature) {
+  if (temperature != 1) {
+    const v16 by = set16(temperature);
+    for (std::size_t j = 0; j < n; j += 16) store16(l + j, div16(load16(l + j), by));
+  }
+  for (std::size_t j = n; j < vectors(n) * 16; ++j) l[j] = kMasked<float>;
+}
+
+static TileStats<float> stats(const float* l, std::size_t n) {
+  v16 top = set16(kMasked<float>);
+  for (std::size_t j = 0; j < n; j += 16) top = max16(top, load16(l + j));
+  const float max = reduce_max16(top);
+  const v16 shift = set16(max);
+  v16 sum = zero16(), weighted = zero16();
+  for (std::size_t j = 0; j < n; j += 16) {
+    const v16 d = sub16(load16(l + j), shift), e = exp16(d);
+    sum = add16(sum, e);
+    weighted = fma16(e, d, weighted);
+  }
+  return {max, reduce_add16(sum), reduce_add16(weighted)};
+}
+
+static void weights(const float* l, std::size_t n, float max, float* out) {
+  const v16 shift = set16(max);
+  for (std::size_t j = 0; j < n; j += 16) store16(out + j, exp16(sub16(load16(l + j), shift)));
+}
+
+GRPO_INLINE void store_vector(float* p, v16 a) { store16(p, a); }
+GRPO_INLINE void store_vector(bf16* p, v16 a) { store_bf16(p, a); }
+GRPO_INLINE v16 load_vector(const float* p) { return load16(p); }
+GRPO_INLINE v16 load_vector(const bf16* p) { return load_bf16(p); }
+
+// Rows of one item of the pass over logits, a multiple of the tile and even; stride of a row of dl in elements, off the
+// powers of two; panels and strips of one item of the weight gradient; rows of one item of the input gradient.
+constexpr std::size_t kGradRows = 4 * 12, kStride = kVocabTile + 32, kGradPanels = 4, kGradStrips = 20, kChainRows = 192;
+
+// Scratch of a chunk: dl row by row; dl in panels, as steps of chains over rows; h in strips of kTileRows columns, likewise; chains
+// of dh as [cols/32][rows][32].
+template <class T>
+struct ChunkLayout {
+  std::size_t steps, strips, panels, rows_bytes, dl_bytes, h_bytes, chain_bytes;
+
+  ChunkLayout(std::size_t rows, std::size_t cols)
+      : steps(steps_of<T>(rows)),
+        strips((cols + kTileRows - 1) / kTileRows),
+        panels((cols + 31) / 32),
+        rows_bytes((rows * kStride * sizeof(T) + 63) / 64 * 64),
+        dl_bytes(kVocabTile / 32 * steps * kPanelBytes),
+        h_bytes((strips * steps * kTileRows * 4 + 63) / 64 * 64),
+        chain_bytes(panels * rows * 32 * sizeof(float)) {}
+  std::size_t bytes() const { return rows_bytes + dl_bytes + h_bytes + chain_bytes; }
+};
+
+template <class T>
+static std::size_t backward_scratch(std::size_t rows, std::size_t cols) {
+  return ChunkLayout<T>(rows, cols).bytes();
+}
+
+// Rows [r0, r1) of dl of tile t, row by row into `dl` and as steps of chains over rows into `packed`.
+template <class T>
+static void logit_gradients(const BackwardChunk<T>& c, std::size_t t, std::size_t r0, std::size_t r1, float* l, T* dl, char* packed,
+                            std::size_t steps) {
+  const Head& head = *c.head;
+  const std::size_t cols = head.cols, first = t * kVocabTile, columns = head.columns(t), panels = (columns + 31) / 32;
+  const T* w = static_cast<const T*>(head.w) + first * (sizeof(T) == 2 ? (cols + 1) / 2 * 2 : cols);
+  logits(r1 - r0, cols, static_cast<const T*>(head.h) + (c.begin + r0) * cols, w, panels, l, kStride);
+  for (std::size_t r = r0; r < r1; ++r) {
+    const std::size_t row = c.begin + r;
+    float* const x = l + (r - r0) * kStride;
+    scale(x, columns, head.temperatures ? head.temperatures[row] : static_cast<float>(head.temperature));
+    const v16 max = set16(c.stats[2 * row]), log_sum = set16(c.stats[2 * row + 1]), entropy = set16(c.entropy[row]);
+    const v16 dsum = set16(c.dsum[row]), dentropy = set16(c.dentropy ? c.dentropy[row] : 0.0f);
+    for (std::size_t j = 0; j < columns; j += 16) {
+      const v16 logp = sub16(sub16(load16(x + j), max), log_sum);
+      store16(x + j, mul16(sub16(zero16(), exp16(logp)), fma16(dentropy, add16(logp, entropy), dsum)));
+    }
+  }
+  if (c.dlogp) {
+    for (std::uint32_t i = c.start[t]; i < c.start[t + 1]; ++i) {
+      const std::uint32_t p = c.index[i];
+      const std::size_t r = static_cast<std::size_t>(c.pairs->rows[p]) - c.begin;
+      if (r >= r0 && r < r1) l[(r - r0) * kStride + c.pairs->ids[p] - first] += c.dlogp[p];
+    }
+  }
+  for (std::size_t r = r0; r < r1; ++r) {
+    float* const x = l + (r - r0) * kStride;
+    const std::size_t row = c.begin + r;
+    const v16 by = set16(head.temperatures ? head.temperatures[row] : static_cast<float>(head.temperature));
+    for (std::size_t j = columns; j < panels * 32; ++j) x[j] = 0;
+    for (std::size_t j = 0; j < panels * 32; j += 16) store_vector(dl + r * kStride + j, div16(load16(x + j), by));
+  }
+  if (c.dw)
+    for (std::size_t p = 0; p < panels; ++p)
+      pack_rows<32>(dl, kStride, r0, r1, 32 * p, 32, packed + (p * steps + steps_of<T>(r0)) * kPanelBytes);
+}
+
+template <class T>
+static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
+  const Head& head = *c.head;
+  const std::size_t cols = head.cols, rows = c.rows, tiles = head.tiles(), row_tiles = tiles_of(rows);
+  const ChunkLayout<T> layout(rows, cols);
+  T* const dl = static_cast<T*>(c.scratch);
+  char* const packed = static_cast<char*>(c.scratch) + layout.rows_bytes;
+  char* const strips = packed + layout.dl_bytes;
+  float* const chain = reinterpret_cast<float*>(strips + layout.h_bytes);
+  std::memset(chain, 0, layout.chain_bytes);
+  const T* h = static_cast<const T*>(head.h) + c.begin * cols;
+  const std::size_t grad_items = (rows + kGradRows - 1) / kGradRows, chain_blocks = (row_tiles + kChainRows / kTileRows - 1) / (kChainRows / kTileRows);
+  const std::size_t logits_bytes = kGradRows * kStride * sizeof(float), transposed_bytes = kVocabTile * 32 * sizeof(float);
+  for (int t = 0; t < pool.size(); ++t) pool.scratch(t, logits_bytes > transposed_bytes ? logits_bytes : transposed_bytes);
+
+  if (c.dw) {
+    maybe_parallel(pool, rows * cols * 16, layout.strips, [&](std::size_t s, int) {
+      pack_rows<kTileRows>(h, cols, 0, rows, s * kTileRows, smaller(cols - s * kTileRows, kTileRows),
+                           strips + s * layout.steps * kTileRows * 4);
+    });
+  }
+  for (std::size_t t = 0; t < tiles; ++t) {
+    const std::size_t columns = head.columns(t), panels = (columns + 31) / 32, work = rows * cols * columns;
+    const T* w = static_cast<const T*>(head.w) + t * kVocabTile * (sizeof(T) == 2 ? (cols + 1) / 2 * 2 : cols);
+    maybe_parallel(pool, work, grad_items, [&](std::size_t item, int thread) {
+      const std::size_t r0 = item * kGradRows;
+      logit_gradients(c, t, r0, smaller(r0 + kGradRows, rows), static_cast<float*>(pool.scratch(thread, 0)), dl, packed, layout.steps);
+    });
+    const std::size_t chain_items = layout.panels * chain_blocks;
+    const std::size_t strip_groups = (layout.strips + kGradStrips - 1) / kGradStrips, panel_groups = (panels + kGradPanels - 1) / kGradPanels;
+    const std::size_t weight_items = c.dw ? strip_groups * panel_groups : 0;
+    maybe_parallel(pool, 2 * work, chain_items + weight_items, [&](std::size_t item, int thread) {
+      if (item < chain_items) {
+        // dh += dl W for 32 columns of h: the chain over n goes on from tile to tile.
+        const std::size_t k = item / chain_blocks, block = item % chain_blocks;
+        float* const transposed = static_cast<float*>(pool.scratch(thread, 0));
+        transpose_panels(w, cols, 32 * k, 0, panels * 32, transposed);
+        const std::size_t t0 = cut_rows(row_tiles, chain_blocks, block), t1 = cut_rows(row_tiles, chain_blocks, block + 1);
+        for (std::size_t i = t0; i < t1; ++i) {
+          const std::size_t r0 = cut_rows(rows, row_tiles, i), count = cut_rows(rows, row_tiles, i + 1) - r0;
+          tile_rows_for<T>(count)(columns, dl + r0 * kStride, kStride, transposed, chain + (k * rows + r0) * 32, true, Ahead{});
+        }
+      } else {
+        // dw += dl^T h for some panels and strips: the chain over rows goes on from chunk to chunk.
+        const std::size_t i = item - chain_items, p0 = i / strip_groups * kGradPanels, p1 = smaller(p0 + kGradPanels, panels);
+        const std::size_t s0 = i % strip_groups * kGradStrips, s1 = smaller(s0 + kGradStrips, layout.strips);
+        for (std::size_t s = s0; s < s1; ++s) {
+          const std::size_t k = s * kTileRows, count = smaller(cols - k, kTileRows);
+          for (std::size_t p = p0; p < p1; ++p) {
+            float* const to = c.dw + ((t * (kVocabTile / 32) + p) * cols + k) * 32;
+            tile_packed_for<T>(count)(layout.steps, strips + s * layout.steps * kTileRows * 4, packed + p * layout.steps * kPanelBytes, to,
+                                      true, Ahead{reinterpret_cast<const char*>(to + kTileRows * 32), 1, true});
+          }
+        }
+      }
+    });
+  }
+  maybe_parallel(pool, rows * cols, rows, [&](std::size_t r, int) {
+    for (std::size_t k = 0; k < cols; k += 16) {
+      T* const to = c.dh + r * cols + k;
+      const std::size_t n = smaller(cols - k, 16);
+      v16 value = load16(chain + (k / 32 * rows + r) * 32 + k % 32);
+      T some[16] = {};
+      std::memcpy(some, to, c.accumulate ? n * sizeof(T) : 0);
+      if (c.accumulate) value = add16(load_vector(some), value);
+      store_vector(some, value);
+      std::memcpy(to, some, n * sizeof(T));
+    }
+  });
+}
+
+template <class T>
+static TileOps<T> fast_tile_ops() {
+  return {logits<T>, scale, stats, weights, backward<T>, backward_scratch<T>};
+}
+
+}  // namespace GRPO_ISA_NS
+}  // namespace grpo

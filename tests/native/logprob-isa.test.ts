@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { Graph } from "../../src/engine/graph.js";
+import { linearLogprob } from "../../src/engine/ops/linear-logprob.js";
+import { sampleTokens } from "../../src/engine/ops/sample.js";
+import { Tensor } from "../../src/engine/tensor.js";
+import { loadAddon } from "../../src/native/load.js";
+import { randomArray, randomHead } from "./logprob-reference.js";
+
+/** Hash of everything the log-prob ops give for both types at a size that fits no vector. */
+async function digest(): Promise<string> {
+  const hash = createHash("sha256");
+  const [rows, cols, vocab, vocabSize] = [61, 35, 1130, 1101];
+  for (const dtype of ["f32", "bf16"] as const) {
+    const { w } = randomHead(vocab, cols, dtype, 3, 0.5);
+    const g = new Graph({ grad: true });
+    const h = g.own(Tensor.from(randomArray(rows * cols, 5), [rows, cols], dtype));
+    const counters = Uint32Array.from({ length: 4 * rows }, (_, i) => i);
+    for (const limits of [{}, { topK: 30, topP: 0.9, minP: 0.01 }]) {
+      const common = {
+        topK: 0,
+        topP: 1,
+        minP: 0,
+        key: [1, 2] as const,
+        temperature: 0.8,
+        vocabSize,
+        counters,
+        ...limits,
+      };
+      const drawn = sampleTokens(h, w, common);
+      hash.update(drawn.ids).update(drawn.logprob).update(drawn.entropy);
+    }
+    const { logp, entropy } = linearLogprob(g, h, w, {
+      rows: Int32Array.from({ length: rows }, (_, r) => r),
+      ids: Int32Array.from({ length: rows }, (_, r) => (r * 379) % vocab),
+      temperature: 0.8,
+      vocabSize,
+    });
+    hash.update(logp.read()).update(entropy.read());
+    g.seed(logp, Tensor.from(randomArray(rows, 7), [rows]));
+    g.seed(entropy, Tensor.from(randomArray(rows, 9), [rows]));
+    await g.backward();
+    const dh = g.takeGradient(h)!;
+    hash.update(dh.read()).update(w.grad!.read());
+    dh.dispose();
+    g.dispose();
+    w.dispose();
+  }
+  return hash.digest("hex");
+}
+
+if (process.env.LOGPROB_DIGEST === "1") {
+  console.log(`digest ${loadAddon().engineInfo().isa} ${await digest()}`);
+} else {
+  const path = fileURLToPath(import.meta.url);
+  for (const isa of ["scalar", "avx2", "avx512", "avx512bf16", "neon"]) {
+    const child = spawnSync(process.execPath, [path], {
+      env: { ...process.env, GRPO_ISA: isa, LOGPROB_DIGEST: "1" },
+      encoding: "utf8",
+    });
+    const found = /digest (\w+) (\w+)/.exec(child.stdout);
+    const skip = found?.[1] === isa ? false : `this machine does not run ${isa}`;
+    test(`the log-prob ops give the same bits on ${isa}`, { skip }, async () => {
+      assert.equal(found![2], await digest());
+    });
+  }
+}
