@@ -7,11 +7,8 @@
 namespace grpo {
 namespace GRPO_ISA_NS {
 
-// W^T from the panels of W (N, K): for n0 <= n < n1 (n0 a multiple of 32) and the 32 columns k0.. (k0 a multiple of 32),
-//   out[(n - n0)][32 k] in float32, out[(n - n0) / 2][32 k] pairs (n, n+1) in bf16.
-// Columns beyond K are zero. Rows are written up to the end of n1's panel, where W holds zeros.
+// 16 x 16 transpose: src rows are k, out rows are n, both 32 words apart. `rows` of k are valid, the others count as zero.
 static inline void transpose_block(const float* src, float* out, std::size_t rows) {
-  // 16 x 16: src rows are k (stride 32), out rows are n (stride 32); rows: valid k, the others count as zero.
 #if defined(__AVX512F__)
   __m512 r[16], t[16];
 #pragma GCC unroll 16
@@ -81,19 +78,27 @@ static inline void transpose_block(const std::uint32_t* src, std::uint32_t* out,
 #endif
 }
 
+// W^T from the panels of W (N, K): for n0 <= n < n1 (n0 a multiple of 32) and panels p0 <= p < p1 of 32 columns k,
+//   out[p - p0][n - n0][32] in float32, out[p - p0][(n - n0) / 2][32] pairs (n, n+1) in bf16; `stride` words from p to p + 1.
+// Columns beyond K are zero. Rows are written up to the end of n1's panel, where W holds zeros.
 template <class T>
-static void transpose_panels(const T* w, std::size_t K, std::size_t k0, std::size_t n0, std::size_t n1, void* out) {
+static void transpose_panels(const T* w, std::size_t K, std::size_t p0, std::size_t p1, std::size_t n0, std::size_t n1,
+                             float* out, std::size_t stride) {
   using Word = std::conditional_t<sizeof(T) == 2, std::uint32_t, float>;
   // A block is 16 columns n by 16 columns k.
   constexpr std::size_t kRows = sizeof(T) == 2 ? 8 : 16;
-  const std::size_t steps = steps_of<T>(K), first = sizeof(T) == 2 ? k0 / 2 : k0;
+  const std::size_t steps = steps_of<T>(K), first = p0 * kRows * 2, last = p1 * kRows * 2 < steps ? p1 * kRows * 2 : steps;
   for (std::size_t n = n0; n < n1; n += 32) {
     const Word* panel = reinterpret_cast<const Word*>(w) + n / 32 * steps * 32;
-    Word* to = static_cast<Word*>(out) + (n - n0) / (16 / kRows) * 32;
-    for (std::size_t h = 0; h < 2; ++h) {
+    // The columns p0 .. p1 of a panel of W are one run of memory, the next panel's lie far away: beyond the reach of the
+    // hardware's prefetcher.
+    const char* next = reinterpret_cast<const char*>(panel + (steps + first) * 32);
+    for (std::size_t p = p0; p < p1; ++p) {
+      Word* to = reinterpret_cast<Word*>(out + (p - p0) * stride) + (n - n0) / (16 / kRows) * 32;
       for (std::size_t g = 0; g < 2; ++g) {
-        const std::size_t from = first + g * kRows, rows = steps > from ? (steps - from < kRows ? steps - from : kRows) : 0;
-        transpose_block(panel + from * 32 + 16 * h, to + h * kRows * 32 + 16 * g, rows);
+        const std::size_t from = p * kRows * 2 + g * kRows, rows = last > from ? (last - from < kRows ? last - from : kRows) : 0;
+        for (std::size_t line = 0; line < 2 * rows; ++line, next += 64) __builtin_prefetch(next, 0, 2);
+        for (std::size_t h = 0; h < 2; ++h) transpose_block(panel + from * 32 + 16 * h, to + h * kRows * 32 + 16 * g, rows);
       }
     }
   }

@@ -18,15 +18,17 @@ constexpr int kTileRows = 6, kTileVectors = 1;
 #endif
 constexpr std::size_t kPanelBytes = 32 * sizeof(float);  // of one step
 
+// How far ahead in the panel the next lines are asked into L1: weights that come from memory are read once, at its speed.
+constexpr std::size_t kNear = 4096;
+
 // Steps of a chain over `length` elements, and how many of them are whole (the last pair of an odd length is not).
 template <class T> constexpr std::size_t steps_of(std::size_t length) { return sizeof(T) == 2 ? (length + 1) / 2 : length; }
 template <class T> constexpr std::size_t whole_steps(std::size_t length) { return sizeof(T) == 2 ? length / 2 : length; }
 
-// Where the tile asks the cache for what is needed next: `lines` cache lines after every 8 steps, from `at` on.
+// What will be needed after this tile: `lines` cache lines after every 8 steps, from `at` on, are asked into L2.
 struct Ahead {
   const char* at = nullptr;
   int lines = 0;
-  bool near = false;  // into L1 rather than L2
 };
 
 template <class T> struct Step;
@@ -117,11 +119,7 @@ GRPO_INLINE void finish(const v16 (&acc)[ROWS][VECTORS], float* c) {
 }
 
 GRPO_INLINE void fetch(Ahead& ahead) {
-  if (ahead.near) {
-    for (int i = 0; i < ahead.lines; ++i) __builtin_prefetch(ahead.at + 64 * i, 0, 3);
-  } else {
-    for (int i = 0; i < ahead.lines; ++i) __builtin_prefetch(ahead.at + 64 * i, 0, 2);
-  }
+  for (int i = 0; i < ahead.lines; ++i) __builtin_prefetch(ahead.at + 64 * i, 0, 2);
   ahead.at += 64 * ahead.lines;
 }
 
@@ -146,7 +144,11 @@ static void tile_rows(std::size_t length, const T* a, std::size_t stride, const 
     std::size_t i = 0;
     for (; i + 8 <= whole; i += 8) {
 #pragma GCC unroll 8
-      for (int u = 0; u < 8; ++u) Step<T>::template add<ROWS, kTileVectors>(acc, at(4 * u), b + kPanelBytes * u);
+      for (int u = 0; u < 8; ++u) {
+#pragma GCC unroll 2
+        for (int v = 0; v < kTileVectors; ++v) __builtin_prefetch(b + kNear + kPanelBytes * u + 64 * v, 0, 3);
+        Step<T>::template add<ROWS, kTileVectors>(acc, at(4 * u), b + kPanelBytes * u);
+      }
       p0 += 32;
       p3 += 32;
       p6 += 32;

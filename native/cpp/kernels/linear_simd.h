@@ -76,13 +76,11 @@ static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t 
       const char* panel = reinterpret_cast<const char*>(w) + p * panel_bytes;
       const char* next = reinterpret_cast<const char*>(w) + (p + 1 < p1 ? p + 1 : p0 + threads * run) * panel_bytes;
       const std::size_t columns = at_most(N - 32 * p, 32);
-      // One tile reads the panel once, from memory; more of them spread the fetching of the next panel among them.
-      const int lines = t1 - t0 == 1 ? 16 : static_cast<int>((16 + t1 - t0 - 1) / (t1 - t0));
+      // One tile fetches for itself; more of them spread the fetching of the next panel among them.
+      const int lines = t1 - t0 == 1 ? 0 : static_cast<int>((16 + t1 - t0 - 1) / (t1 - t0));
       for (std::size_t t = t0; t < t1; ++t) {
         const std::size_t m0 = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - m0;
-        const Ahead ahead = t1 - t0 == 1
-                                ? Ahead{panel + 4096, lines, true}
-                                : Ahead{next + (t - t0) * (whole_steps<T>(K) / 8) * 64 * static_cast<std::size_t>(lines), lines, false};
+        const Ahead ahead{next + (t - t0) * (whole_steps<T>(K) / 8) * 64 * static_cast<std::size_t>(lines), lines};
         tile_rows_for<T>(rows)(K, x + m0 * K, K, panel, c, false, ahead);
         const T* b = bias ? bias + 32 * p : nullptr;
         const T* r = residual ? residual + m0 * N + 32 * p : nullptr;
@@ -119,7 +117,7 @@ static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::
     const std::size_t first = cut(M, tiles, t0);
     for (std::size_t n0 = 0; n0 < N; n0 += kBlockN) {
       const std::size_t n1 = at_most(n0 + kBlockN, N);
-      for (std::size_t p = p0; p < p1; ++p) transpose_panels(w, K, 32 * p, n0, n1, wt + (p - p0) * transposed);
+      transpose_panels(w, K, p0, p1, n0, n1, wt, transposed);
       for (std::size_t t = t0; t < t1; ++t) {
         const std::size_t m0 = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - m0;
         for (std::size_t p = p0; p < p1; ++p) {
@@ -161,6 +159,8 @@ static void weight_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std:
         }
       }
     });
+    // The stored values of the next tile, kTileRows rows of two lines each, fetched during this one.
+    const int lines = steps < 8 ? 0 : static_cast<int>((2 * kTileRows + steps / 8 - 1) / (steps / 8));
     for_items(pool, work, groups, [&](std::size_t item, int thread) {
       const std::size_t p0 = item * group, p1 = at_most(p0 + group, panels);
       char* const columns = static_cast<char*>(pool.scratch(thread, own));
@@ -172,7 +172,7 @@ static void weight_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std:
           float* c = dw + (p * K + k) * 32;
           const float* next = p + 1 < p1 ? c + K * 32 : dw + (p0 * K + k + kTileRows) * 32;
           tile_packed_for<T>(rows)(steps, packed + s * steps * kTileRows * sizeof(float), columns + (p - p0) * steps * kPanelBytes,
-                                   c, true, Ahead{reinterpret_cast<const char*>(next), 1, true});
+                                   c, true, Ahead{reinterpret_cast<const char*>(next), lines});
         }
       }
     });
