@@ -30,8 +30,8 @@ export function likelihoodPreserve(config: PreserveConfig, searches = meanSearch
       const { rows, masks, counts } = minibatch;
       const actions = counts.actions ?? masks.reduce((sum, mask) => sum + maskSum(mask), 0);
       const factor = config.adaptive ? Math.max(searches(rows) - 1, 0) : 1;
-      const answer = (config.answer_coefficient ?? config.coefficient) * factor;
-      return { ...minibatch, share: 1 / Math.max(actions, 1), answerCoefficient: answer };
+      const answerCoefficient = (config.answer_coefficient ?? config.coefficient) * factor;
+      return { ...minibatch, share: 1 / Math.max(actions, 1), answerCoefficient };
     },
     add(index, current, state, gradient, tally) {
       const row = state.rows[index]!;
@@ -40,7 +40,7 @@ export function likelihoodPreserve(config: PreserveConfig, searches = meanSearch
       const coefficients = preservationCoefficients(row, config.coefficient, state.answerCoefficient);
       let sum = 0;
       for (let t = 0; t < row.length; t++) {
-        if (penalties[t] === 0) continue;
+        if (mask[t] !== 1 || penalties[t] === 0) continue;
         sum += coefficients[t]! * penalties[t]!;
         gradient.dlogp[t]! -= coefficients[t]! * state.share;
       }
@@ -52,7 +52,10 @@ export function likelihoodPreserve(config: PreserveConfig, searches = meanSearch
   };
 }
 
-/** The drift old - logp of a row, its positive part where the gate of the action is open, and the number of open gates. */
+/**
+ * The drift old - logp of a row, its positive part where the gate of the action is open, and the number of open gates. The
+ * mask decides on the gates; between the runs of gate `action` nothing is penalised, elsewhere the loss leaves it out.
+ */
 export function preservationPenalties(
   { old = Float64Array.of(), advantage }: Row,
   mask: Uint8Array,
@@ -60,11 +63,13 @@ export function preservationPenalties(
   { gate, only_non_negative }: Pick<PreserveConfig, "gate" | "only_non_negative">,
 ): { delta: Float64Array; penalties: Float64Array; open: number } {
   const delta = logp.map((value, t) => (old[t] ?? value) - value);
-  const keep = mask.map((on, t) => (!only_non_negative || advantage![t]! >= 0 ? on : 0));
-  const each = gate === "response" ? () => 0 : (t: number) => t;
-  const runs = gate === "action" ? runsOf(keep).runs : Int32Array.from(keep, (on, t) => (on === 1 ? each(t) : -1));
-  const sums = runSums(delta, runs, delta.length);
-  const penalties = delta.map((D, t) => (keep[t] === 1 && sums[runs[t]!]! > 0 ? Math.max(0, D) : 0));
+  const side = mask.map((_, t) => (!only_non_negative || advantage![t]! >= 0 ? 1 : 0));
+  const keep = mask.map((on, t) => on * side[t]!);
+  const whole = (on: number, t: number) => (on === 0 ? -1 : gate === "response" ? 0 : t);
+  const runs = gate === "action" ? runsOf(keep).runs : Int32Array.from(side, whole);
+  const kept = delta.map((D, t) => (keep[t] === 1 ? D : 0));
+  const sums = runSums(kept, runs, delta.length);
+  const penalties = delta.map((D, t) => (runs[t]! >= 0 && sums[runs[t]!]! > 0 ? Math.max(0, D) : 0));
   return { delta, penalties, open: sums.filter((sum) => sum > 0).length };
 }
 
@@ -75,11 +80,9 @@ export function preservationCoefficients(row: Row, coefficient: number, answerCo
   return Float64Array.from({ length: row.length }, (_, t) => ((answer?.[t] ?? -1) >= 0 ? least : coefficient));
 }
 
-function meanSearches(rows: readonly Row[]): number {
-  return rows.length === 0 ? 0 : mean(rows.map(({ text }) => searchCount(text)));
-}
+const meanSearches = (rows: readonly Row[]) => mean(rows.map(({ text }) => searchCount(text)));
 
-/** Drift and likelihood on the actions of positive and negative advantage: what shows a collapse before the reward does. */
+/** Drift and likelihood by the advantage's sign: they show a collapse before the reward does. */
 function record(row: Row, mask: Uint8Array, { logp }: Current, delta: Float64Array, tally: Tally): void {
   for (const sign of ["positive", "negative"]) {
     const side = mask.map((on, t) => (row.advantage![t]! >= 0 === (sign === "positive") ? on : 0));
