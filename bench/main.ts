@@ -1,6 +1,7 @@
 /** `npm run bench -- NAME [options]`: one program per subject, each prints its numbers beside the machine's own ceiling. */
 const programs: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
   adamw: () => import("./adamw.js"),
+  pointwise: () => import("./pointwise.js"),
   ceiling: () => import("./ceiling.js"),
   gemm: () => import("./gemm.js"),
 };
