@@ -15,16 +15,15 @@ GRPO_INLINE std::size_t cut_rows(std::size_t rows, std::size_t tiles, std::size_
 template <class T>
 static void logits(std::size_t rows, std::size_t cols, const T* h, const T* w, std::size_t panels, float* out, std::size_t ldo) {
   const std::size_t tiles = tiles_of(rows), panel_bytes = steps_of<T>(cols) * kPanelBytes;
-  // One tile of rows reads the panel once, from memory; more of them spread the fetching of the next panel among them.
-  const int lines = tiles == 1 ? 16 : static_cast<int>((16 + tiles - 1) / tiles);
+  // One tile of rows fetches for itself; more of them spread the fetching of the next panel among them.
+  const int lines = tiles == 1 ? 0 : static_cast<int>((16 + tiles - 1) / tiles);
   float c[kTileRows * 32];
   for (std::size_t p = 0; p < panels; ++p) {
     const char* panel = reinterpret_cast<const char*>(w) + p * panel_bytes;
     const char* next = panel + panel_bytes;
     for (std::size_t t = 0; t < tiles; ++t) {
       const std::size_t r0 = cut_rows(rows, tiles, t), count = cut_rows(rows, tiles, t + 1) - r0;
-      const Ahead ahead = tiles == 1 ? Ahead{panel + 4096, lines, true}
-                                     : Ahead{next + t * (whole_steps<T>(cols) / 8) * 64 * static_cast<std::size_t>(lines), lines, false};
+      const Ahead ahead{next + t * (whole_steps<T>(cols) / 8) * 64 * static_cast<std::size_t>(lines), lines};
       tile_rows_for<T>(count)(cols, h + r0 * cols, cols, panel, c, false, ahead);
       for (std::size_t r = 0; r < count; ++r) {
         store16(out + (r0 + r) * ldo + 32 * p, load16(c + 32 * r));
@@ -166,7 +165,7 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
         // dh += dl W for 32 columns of h: the chain over n goes on from tile to tile.
         const std::size_t k = item / chain_blocks, block = item % chain_blocks;
         float* const transposed = static_cast<float*>(pool.scratch(thread, 0));
-        transpose_panels(w, cols, 32 * k, 0, panels * 32, transposed);
+        transpose_panels(w, cols, k, k + 1, 0, panels * 32, transposed, 0);
         const std::size_t t0 = cut_rows(row_tiles, chain_blocks, block), t1 = cut_rows(row_tiles, chain_blocks, block + 1);
         for (std::size_t i = t0; i < t1; ++i) {
           const std::size_t r0 = cut_rows(rows, row_tiles, i), count = cut_rows(rows, row_tiles, i + 1) - r0;
@@ -181,7 +180,7 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
           for (std::size_t p = p0; p < p1; ++p) {
             float* const to = c.dw + ((t * (kVocabTile / 32) + p) * cols + k) * 32;
             tile_packed_for<T>(count)(layout.steps, strips + s * layout.steps * kTileRows * 4, packed + p * layout.steps * kPanelBytes, to,
-                                      true, Ahead{reinterpret_cast<const char*>(to + kTileRows * 32), 1, true});
+                                      true, Ahead{reinterpret_cast<const char*>(to + kTileRows * 32), 1});
           }
         }
       }
