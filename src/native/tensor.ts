@@ -9,7 +9,13 @@ export interface TensorAddon {
   tensorWrite(handle: number, offset: number, array: TypedArray): void;
   tensorRead(handle: number, offset: number, array: TypedArray): void;
   tensorZero(handle: number): void;
-  memoryStats(): { liveTensors: number; liveBytes: number; peakBytes: number; cachedBytes: number };
+  memoryStats(): {
+    liveTensors: number;
+    liveBytes: number;
+    peakBytes: number;
+    cachedBytes: number;
+    scratchBytes: number;
+  };
   resetPeak(): void;
   trimMemory(): void;
   /** native/cpp/binding/mapped_file.cpp */

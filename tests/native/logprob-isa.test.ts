@@ -8,7 +8,8 @@ import { linearLogprob } from "../../src/engine/ops/linear-logprob.js";
 import { sampleTokens } from "../../src/engine/ops/sample.js";
 import { Tensor } from "../../src/engine/tensor.js";
 import { loadAddon } from "../../src/native/load.js";
-import { randomArray, randomHead } from "./logprob-reference.js";
+import { numbers } from "./check.js";
+import { randomHead } from "./logprob-reference.js";
 
 /** Hash of everything the log-prob ops give for both types at a size that fits no vector. */
 async function digest(): Promise<string> {
@@ -17,7 +18,7 @@ async function digest(): Promise<string> {
   for (const dtype of ["f32", "bf16"] as const) {
     const { w } = randomHead(vocab, cols, dtype, 3, 0.5);
     const g = new Graph({ grad: true });
-    const h = g.own(Tensor.from(randomArray(rows * cols, 5), [rows, cols], dtype));
+    const h = g.own(Tensor.from(numbers(rows * cols, 5), [rows, cols], dtype));
     const counters = Uint32Array.from({ length: 4 * rows }, (_, i) => i);
     for (const limits of [{}, { topK: 30, topP: 0.9, minP: 0.01 }]) {
       const common = {
@@ -40,8 +41,8 @@ async function digest(): Promise<string> {
       vocabSize,
     });
     hash.update(logp.read()).update(entropy.read());
-    g.seed(logp, Tensor.from(randomArray(rows, 7), [rows]));
-    g.seed(entropy, Tensor.from(randomArray(rows, 9), [rows]));
+    g.seed(logp, Tensor.from(numbers(rows, 7), [rows]));
+    g.seed(entropy, Tensor.from(numbers(rows, 9), [rows]));
     await g.backward();
     const dh = g.takeGradient(h)!;
     hash.update(dh.read()).update(w.grad!.read());

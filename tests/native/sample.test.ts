@@ -6,7 +6,8 @@ import { type SampleOptions, sampleTokens } from "../../src/engine/ops/sample.js
 import type { Parameter } from "../../src/engine/parameter.js";
 import { Tensor } from "../../src/engine/tensor.js";
 import { loadAddon } from "../../src/native/load.js";
-import { logSoftmax, randomArray, randomHead, writePanels } from "./logprob-reference.js";
+import { numbers } from "./check.js";
+import { head, logSoftmax, randomHead } from "./logprob-reference.js";
 
 const addon = loadAddon();
 
@@ -25,8 +26,7 @@ function draw(h: Tensor, w: Parameter, options: Partial<SampleOptions> = {}) {
 
 /** `rows` rows that all have the logits of `values` (V): one hidden unit of value 1. */
 function sameRows(values: ArrayLike<number>, rows: number) {
-  const { w } = randomHead(values.length, 1, "f32", 1);
-  writePanels(w, values);
+  const { w } = head(values, values.length, 1, "f32");
   return { h: Tensor.from(new Float32Array(rows).fill(1), [rows, 1]), w };
 }
 
@@ -92,7 +92,7 @@ test("Philox gives the known answers of Random123", () => {
 
 test("drawn frequencies follow the probabilities, with and without a restriction", () => {
   const rows = 20000;
-  const logits = randomArray(600, 4).map((x, v) => 2 * x + (v % 100 === 7 ? 5 : 0));
+  const logits = numbers(600, 4).map((x, v) => 2 * x + (v % 100 === 7 ? 5 : 0));
   const { h, w } = sameRows(logits, rows);
   const sizes = { rows: 1, cols: 1, vocab: 600, limit: 590 };
   for (const { topK, topP, minP, temperature } of [
@@ -154,7 +154,7 @@ for (const dtype of ["f32", "bf16"] as const) {
     const [rows, cols, vocab, vocabSize] = [67, 48, 1400, 1390];
     const threads = addon.engineInfo().threads;
     const { w } = randomHead(vocab, cols, dtype, 8, 0.5);
-    const values = randomArray(rows * cols, 9);
+    const values = numbers(rows * cols, 9);
     const h = Tensor.from(values, [rows, cols], dtype);
     const temperature = Float32Array.from({ length: rows }, (_, r) => [1, 0.7, 0][r % 3]!);
     for (const limits of [{}, { topK: 40 }, { topP: 0.95 }, { topK: 9, topP: 0.8, minP: 0.1 }]) {
@@ -203,7 +203,7 @@ test("a draw depends on key and counter, and on nothing else", () => {
 });
 
 test("a row of NaN logits gives a NaN log-prob under every restriction, and leaves the other rows alone", () => {
-  const { h, w } = sameRows(randomArray(700, 3), 3);
+  const { h, w } = sameRows(numbers(700, 3), 3);
   for (const limits of [{}, { topK: 5 }, { topP: 0.9 }, { minP: 0.1 }]) {
     const want = draw(h, w, limits);
     h.write([Number.NaN], 1);

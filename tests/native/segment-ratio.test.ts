@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { segmentClipStats, segmentRatio, segmentRatioBackward } from "../../src/engine/ops/segment-ratio.js";
-import { randomArray } from "./logprob-reference.js";
+import { numbers } from "./check.js";
 
 const near = (got: ArrayLike<number>, want: ArrayLike<number>, tolerance = 1e-14) => {
   assert.equal(got.length, want.length);
@@ -47,9 +47,9 @@ test("segmentRatio with one action per segment is PPO's ratio, and exactly 1 whe
 
 test("segmentRatioBackward agrees with central differences", () => {
   const n = 41;
-  const lp = randomArray(n, 1).map((x) => 0.1 * x);
-  const base = randomArray(n, 2).map((x) => 0.1 * x);
-  const weight = randomArray(n, 3);
+  const lp = numbers(n, 1).map((x) => 0.1 * x);
+  const base = numbers(n, 2).map((x) => 0.1 * x);
+  const weight = numbers(n, 3);
   const counted = Uint8Array.from({ length: n }, (_, t) => (t % 5 === 3 ? 0 : 1));
   const ids = Int32Array.from({ length: n }, (_, t) => ((t * t) % 7) - 1);
   for (const options of [{}, { mean: false }, { logRatioCap: 0.01 }]) {

@@ -68,7 +68,7 @@ void zero(const Napi::CallbackInfo& info) {
   std::memset(t.data, 0, t.bytes());
 }
 
-// memoryStats(): {liveTensors, liveBytes, peakBytes, cachedBytes}
+// memoryStats(): {liveTensors, liveBytes, peakBytes, cachedBytes, scratchBytes}; scratch is what threads keep for kernels, beside the tensors
 Napi::Value memory_stats(const Napi::CallbackInfo& info) {
   const Args a(info, "memoryStats");
   const MemoryStats& s = a.engine().tensors.stats();
@@ -77,6 +77,7 @@ Napi::Value memory_stats(const Napi::CallbackInfo& info) {
   out.Set("liveBytes", static_cast<double>(s.live_bytes));
   out.Set("peakBytes", static_cast<double>(s.peak_bytes));
   out.Set("cachedBytes", static_cast<double>(s.cached_bytes));
+  out.Set("scratchBytes", static_cast<double>(a.pool().scratch_bytes()));
   return out;
 }
 

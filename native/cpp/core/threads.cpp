@@ -128,4 +128,10 @@ void* ThreadPool::scratch(int thread, std::size_t bytes) {
   return s.data;
 }
 
+std::size_t ThreadPool::scratch_bytes() const noexcept {
+  std::size_t sum = 0;
+  for (const Impl::Scratch& s : impl_->scratch) sum += s.bytes;
+  return sum;
+}
+
 }  // namespace grpo

@@ -22,6 +22,8 @@ class ThreadPool {
   // Memory private to one thread, at least `bytes` long, 64-byte aligned, kept between calls. Its content is undefined.
   // Throws std::bad_alloc.
   void* scratch(int thread, std::size_t bytes);
+  // Of all threads together.
+  std::size_t scratch_bytes() const noexcept;
 
  private:
   struct Impl;

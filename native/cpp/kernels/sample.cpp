@@ -81,7 +81,8 @@ template <class A>
 struct Workspace {
   std::vector<A> maxima;
   std::vector<Candidate<A>> candidates;
-  std::vector<double> mass;
+  std::vector<double> bucket_mass;  // all zero between calls
+  std::vector<double> tile_mass;
 };
 
 // The cut that keeps the first `count` of `sorted`.
@@ -136,15 +137,15 @@ Cut<A> cut_top_k(const Row<A>& row, const Restriction& r, A floor, Workspace<A>&
   return cut_after(list, keep, floor);
 }
 
-// Buckets of the distance max - logit: the high half of its float32 bits, which grow with it.
-constexpr std::size_t kBuckets = 1u << 15;
+// Buckets of the distance max - logit: exponent and five more bits of its float32 form, which grow with it.
+constexpr std::size_t kBuckets = 1u << 13;
 
 template <class A>
 std::size_t bucket_of(A distance) {
   const float d = static_cast<float>(distance);
   std::uint32_t bits;
   std::memcpy(&bits, &d, 4);
-  return bits >> 16 & (kBuckets - 1);
+  return bits >> 18 & (kBuckets - 1);
 }
 
 // The mass of every bucket finds the bucket where the nucleus ends; only that one is sorted.
@@ -153,18 +154,20 @@ Cut<compute_t<T>> cut_top_p(const TileOps<T>& ops, const Row<compute_t<T>>& row,
                             Workspace<compute_t<T>>& work) {
   using A = compute_t<T>;
   const A max = row.stats.max;
-  work.mass.assign(kBuckets, 0);
+  work.bucket_mass.resize(kBuckets);
+  double* const mass = work.bucket_mass.data();
   A weights[kVocabTile];
   for (std::size_t t = 0; t < row.tiles; ++t) {
     const A* l = row.logits + t * kVocabTile;
     const std::size_t n = row.columns(t);
     ops.weights(l, n, max, weights);
-    for (std::size_t j = 0; j < n; ++j) work.mass[bucket_of(max - l[j])] += weights[j];
+    for (std::size_t j = 0; j < n; ++j) mass[bucket_of(max - l[j])] += weights[j];
   }
   double total = 0, below = 0;
-  for (const double m : work.mass) total += m;
+  for (std::size_t b = 0; b < kBuckets; ++b) total += mass[b];
   std::size_t end = 0;
-  while (end + 1 < kBuckets && below + work.mass[end] < top_p * total) below += work.mass[end++];
+  while (end + 1 < kBuckets && below + mass[end] < top_p * total) below += mass[end++];
+  work.bucket_mass.assign(kBuckets, 0);
   auto& list = work.candidates;
   list.clear();
   for (std::size_t t = 0; t < row.tiles; ++t) {
@@ -203,23 +206,23 @@ std::size_t draw_kept(const TileOps<T>& ops, const Row<compute_t<T>>& row, Cut<c
     }
     return none;
   };
-  work.mass.assign(row.tiles, 0);
+  work.tile_mass.assign(row.tiles, 0);
   double total = 0;
   for (std::size_t t = 0; t < row.tiles; ++t) {
     if (row.tile[t].max < cut.threshold || exp_own(row.tile[t].max - row.stats.max) < cut.floor) continue;
-    walk(t, work.mass[t], std::numeric_limits<double>::infinity());
-    total += work.mass[t];
+    walk(t, work.tile_mass[t], std::numeric_limits<double>::infinity());
+    total += work.tile_mass[t];
   }
   const double target = u * total;
   double below = 0;
   ties = cut.ties;
   for (std::size_t t = 0; t < row.tiles; ++t) {
-    if (work.mass[t] == 0) continue;
-    if (below + work.mass[t] > target) {
+    if (work.tile_mass[t] == 0) continue;
+    if (below + work.tile_mass[t] > target) {
       const std::size_t id = walk(t, below, target);
       return id == none ? last : id;
     }
-    below += work.mass[t];
+    below += work.tile_mass[t];
     // What the skipped tile used up of the ties.
     if (row.tile[t].max >= cut.threshold)
       for (std::size_t j = 0; j < row.columns(t) && ties > 0; ++j) ties -= row.logits[t * kVocabTile + j] == cut.threshold;
