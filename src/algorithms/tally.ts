@@ -1,4 +1,4 @@
-import type { Metric, Tally } from "./types.js";
+import type { Metric, MetricLog, Tally } from "./types.js";
 
 /** A tally with nothing in it. */
 export function emptyTally(): Tally {
@@ -6,9 +6,10 @@ export function emptyTally(): Tally {
 }
 
 /** Adds `sum` over `count` things to the mean called `name`. */
-export function addMean(tally: Tally, name: string, sum: number, count: number): void {
-  const metric = tally.metrics[name];
-  if (metric === undefined) tally.metrics[name] = { sum, count };
+export function addMean(log: MetricLog | undefined, name: string, sum: number, count: number): void {
+  if (log === undefined) return;
+  const metric = log.metrics[name];
+  if (metric === undefined) log.metrics[name] = { sum, count };
   else if ("sum" in metric) {
     metric.sum += sum;
     metric.count += count;
@@ -16,17 +17,19 @@ export function addMean(tally: Tally, name: string, sum: number, count: number):
 }
 
 /** Lets `value` compete for the smallest value called `name`. */
-export function addMin(tally: Tally, name: string, value: number): void {
-  const metric = tally.metrics[name];
-  if (metric === undefined) tally.metrics[name] = { min: value };
+export function addMin(log: MetricLog | undefined, name: string, value: number): void {
+  if (log === undefined) return;
+  const metric = log.metrics[name];
+  if (metric === undefined) log.metrics[name] = { min: value };
   else if ("min" in metric) metric.min = Math.min(metric.min, value);
   else throw new Error(`${name} is not a minimum`);
 }
 
 /** Lets `value` compete for the largest value called `name`. */
-export function addMax(tally: Tally, name: string, value: number): void {
-  const metric = tally.metrics[name];
-  if (metric === undefined) tally.metrics[name] = { max: value };
+export function addMax(log: MetricLog | undefined, name: string, value: number): void {
+  if (log === undefined) return;
+  const metric = log.metrics[name];
+  if (metric === undefined) log.metrics[name] = { max: value };
   else if ("max" in metric) metric.max = Math.max(metric.max, value);
   else throw new Error(`${name} is not a maximum`);
 }
@@ -37,7 +40,7 @@ export function metricValue(metric: Metric): number {
   return "min" in metric ? metric.min : metric.max;
 }
 
-/** Values of all metrics of a tally. */
-export function metricValues(tally: Tally): Record<string, number> {
-  return Object.fromEntries(Object.entries(tally.metrics).map(([name, metric]) => [name, metricValue(metric)]));
+/** Values of all metrics that were gathered. */
+export function metricValues(log: MetricLog): Record<string, number> {
+  return Object.fromEntries(Object.entries(log.metrics).map(([name, metric]) => [name, metricValue(metric)]));
 }

@@ -36,6 +36,8 @@ export interface Row {
   /** Token ids of the actions. */
   tokens: Int32Array;
   text: string;
+  /** Final answer found in the text, null where there is none. Present only if some part needs it. */
+  answer?: string | null;
   /** Log-prob under the policy that sampled the row, as stored at sampling; NaN on forced actions. */
   rollout?: Float64Array;
   /** Log-prob under the policy at the start of the optimisation phase. */
@@ -77,8 +79,12 @@ export type Metric = { sum: number; count: number } | { min: number } | { max: n
  * What the rows of a minibatch add up to. One tally runs through all micro-batches, row by row in order, so that the sums
  * are the same chain whatever the cut.
  */
-export interface Tally {
+export interface Tally extends MetricLog {
   loss: number;
+}
+
+/** Where parts record what they saw. */
+export interface MetricLog {
   metrics: Record<string, Metric>;
 }
 
@@ -96,6 +102,8 @@ export interface Needs {
   entropy?: boolean;
   value?: boolean;
   hidden?: boolean;
+  /** The final answer in each row's text, in `row.answer`. */
+  answer?: boolean;
 }
 
 /** Union of what several parts need. */
@@ -140,19 +148,19 @@ export interface AdvantageEstimator {
   readonly needs: Needs;
   /** Parts that keep state between steps. */
   readonly stateful?: readonly StatefulComponent[];
-  estimate(rows: readonly Row[]): Float64Array[];
+  estimate(rows: readonly Row[], log?: MetricLog): Float64Array[];
 }
 
 /** A step after the estimator: weights, bonuses, whitening. Receives and returns one array per row; keeps NaN as it is. */
 export interface AdvantageTransform {
   readonly needs: Needs;
-  apply(rows: readonly Row[], advantages: Float64Array[]): Float64Array[];
+  apply(rows: readonly Row[], advantages: Float64Array[], log?: MetricLog): Float64Array[];
 }
 
 /** A transform of rewards before advantages (overlong punishment, length shaping, unlikeliness, ...): edits the rows. */
 export interface RewardShaper {
   readonly needs: Needs;
-  shape(rows: Row[]): void;
+  shape(rows: Row[], log?: MetricLog): void;
 }
 
 /** State a method keeps between steps. Declared here, it is in the checkpoint and survives resume byte for byte. */

@@ -173,6 +173,7 @@ function idleObjective({ objective }: Readable, add: Add): void {
   if (kl.coefficient > 0 && kl.placement === "reward") {
     add("objective.kl.corrected", "has no effect in the reward: it acts on the gradient", "objective.kl.placement");
   }
+  if (!("aggregation" in objective)) return;
   if (!objective.aggregation.endsWith("_norm")) {
     add(
       "objective.constant",
@@ -210,7 +211,9 @@ function idleModels({ models, objective }: Readable, add: Add): void {
 }
 
 /** Model slots that the objective asks for, and the keys that name them. */
-function modelsUsed({ kl, terms }: Sections["objective"]): { path: string; slot: string }[] {
+function modelsUsed(objective: Sections["objective"]): { path: string; slot: string }[] {
+  const { kl } = objective;
+  const terms = "terms" in objective ? objective.terms : [];
   const slots = terms.flatMap((term, i) =>
     term.kind === "distill" ? [{ path: `objective.terms.${i}.model`, slot: term.model }] : [],
   );

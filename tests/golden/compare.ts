@@ -51,16 +51,18 @@ export function firstDifference(
     return first(expected.map((item, i) => () => firstDifference(values[i], item, rule, notes, `${path}[${i}]`)));
   }
   return first(
-    Object.entries(expected as object).map(([key, item]) => () => {
-      const inner = key === "metrics" ? { ...rule, tolerance: Math.max(rule.tolerance, METRIC_TOLERANCE) } : rule;
-      return firstDifference(
-        (got as Record<string, unknown>)[key],
-        item,
-        inner,
-        notes,
-        path === "" ? key : `${path}.${key}`,
-      );
-    }),
+    Object.entries(expected as object)
+      .filter(([key]) => key !== "note")
+      .map(([key, item]) => () => {
+        const inner = key === "metrics" ? { ...rule, tolerance: Math.max(rule.tolerance, METRIC_TOLERANCE) } : rule;
+        return firstDifference(
+          (got as Record<string, unknown>)[key],
+          item,
+          inner,
+          notes,
+          path === "" ? key : `${path}.${key}`,
+        );
+      }),
   );
 }
 

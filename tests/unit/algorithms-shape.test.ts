@@ -9,7 +9,7 @@ import { rejectionMasks } from "../../src/algorithms/objective/rejection.js";
 import { rolloutWeights } from "../../src/algorithms/objective/rollout-correction.js";
 import { makeShapers } from "../../src/algorithms/shape/registry.js";
 import { statefulParts } from "../../src/algorithms/types.js";
-import { objectiveSchema } from "../../src/config/schema/objective.js";
+import { objectiveSchema, type PolicyConfig } from "../../src/config/schema/objective.js";
 import { shapeSchema } from "../../src/config/schema/shape.js";
 import { row } from "../golden/adapter.js";
 import { randomBatch } from "../random-rows.js";
@@ -111,7 +111,9 @@ test("rollout weights are 1 where sampling and old policy agree, and nothing is 
       assert.ok(weights.every((values) => values.every((value) => value === 1)));
     }
   }
-  const config = objectiveSchema.parse({ rejection: [{ unit: "sequence_sum", estimator: "k1", max: 1.01 }] });
+  const config = objectiveSchema.parse({
+    rejection: [{ unit: "sequence_sum", estimator: "k1", max: 1.01 }],
+  }) as PolicyConfig;
   assert.deepEqual(rejectionMasks(exact, config.rejection), masks);
 });
 

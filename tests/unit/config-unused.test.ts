@@ -49,10 +49,7 @@ test("keys of grpo alone are refused in an sft stage, and free at the top when a
       "run.yaml:6:51: stages.0.train.minibatches: has no effect in an sft stage: it teaches the text of `data.completion` with cross-entropy",
     ],
   );
-  assert.equal(
-    load(`${top}stages: [{kind: sft}, {kind: grpo}]\n`).config.stages[1]?.objective.aggregation,
-    "token_mean",
-  );
+  assert.equal(load(`${top}stages: [{kind: sft}, {kind: grpo}]\n`).config.stages[1]?.objective.kind, "clip");
   assert.deepEqual(mistakes(`${top}stages: [{kind: sft}]\n`), [
     "run.yaml:4:1: objective: has no effect in an sft stage: it teaches the text of `data.completion` with cross-entropy",
   ]);

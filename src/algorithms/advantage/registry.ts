@@ -9,6 +9,7 @@ import { leaveOneOutEstimator } from "./leave-one-out.js";
 import { lengthWeightedEstimator } from "./length-weighted.js";
 import { passAtKEstimator } from "./pass-at-k.js";
 import { processEstimator } from "./process.js";
+import { semanticEntropyTransform } from "./semantic-entropy.js";
 import { standardizeTransform } from "./standardize.js";
 import { whitenTransform } from "./whiten.js";
 
@@ -39,6 +40,7 @@ const estimators: Registry<AdvantageConfig, AdvantageEstimator> = {
 const transforms: Registry<AdvantageTransformConfig, AdvantageTransform> = {
   whiten: whitenTransform,
   standardize: standardizeTransform,
+  semantic_entropy: semanticEntropyTransform,
 };
 
 /** REINFORCE++-baseline: R_i - mean_group R, whitened over the trained actions of the batch (arXiv 2501.03262, eq. 9). */
@@ -75,8 +77,8 @@ export function makeAdvantage(
   return {
     needs: mergeNeeds([estimator, ...steps]),
     stateful: [...(estimator.stateful ?? []), ...statefulParts(steps)],
-    estimate: (rows) => {
-      const advantages = steps.reduce((values, step) => step.apply(rows, values), estimator.estimate(rows));
+    estimate: (rows, log) => {
+      const advantages = steps.reduce((values, step) => step.apply(rows, values, log), estimator.estimate(rows, log));
       return advantages.map((values) => values.map((value) => (Number.isNaN(value) ? 0 : value)));
     },
   };

@@ -1,11 +1,11 @@
-import type { ObjectiveConfig } from "../../config/schema/objective.js";
+import type { PolicyConfig } from "../../config/schema/objective.js";
 import type { Counts } from "../types.js";
 
 export interface AggregationOptions {
-  aggregation: ObjectiveConfig["aggregation"];
+  aggregation: PolicyConfig["aggregation"];
   /** Divisor of the `_norm` forms. */
   constant: number;
-  empty_rows: ObjectiveConfig["empty_rows"];
+  empty_rows: PolicyConfig["empty_rows"];
   /** Added to L_i by `sequence_mean_token_mean`; 0 unless given (verl's `agg_loss`: 1e-8). */
   lengthEpsilon?: number;
 }

@@ -1,4 +1,4 @@
-import type { KlConfig, ObjectiveConfig } from "../../config/schema/objective.js";
+import type { KlConfig, PolicyConfig } from "../../config/schema/objective.js";
 import {
   type SegmentRatioOptions,
   type SegmentRatios,
@@ -30,7 +30,7 @@ import { highEntropyMasks, isOnPolicy } from "./token-masks.js";
 
 /** The parts of a policy objective; any level goes with any rule, aggregation and terms. */
 export interface PolicyParts
-  extends Pick<ObjectiveConfig, "rollout_correction" | "rejection" | "off_policy_mask" | "entropy_mask"> {
+  extends Pick<PolicyConfig, "rollout_correction" | "rejection" | "off_policy_mask" | "entropy_mask"> {
   level: RatioLevel;
   ratio: SegmentRatioOptions;
   /** Ratio of the unit in value, of the action in gradient. */
@@ -257,10 +257,7 @@ function sampledEntropy(row: Row): Float64Array {
 }
 
 /** The row's own action weights times those of the rollout correction; null where all are 1. */
-function actionWeights(
-  rows: readonly Row[],
-  correction: ObjectiveConfig["rollout_correction"],
-): (Float64Array | null)[] {
+function actionWeights(rows: readonly Row[], correction: PolicyConfig["rollout_correction"]): (Float64Array | null)[] {
   const masks = rows.map((row) => row.mask);
   const corrections = correction === null ? null : rolloutWeights(rows, masks, correction);
   return rows.map(({ actionWeights: own }, i) => {

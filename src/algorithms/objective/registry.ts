@@ -1,4 +1,4 @@
-import type { ObjectiveConfig } from "../../config/schema/objective.js";
+import type { ObjectiveConfig, PolicyConfig } from "../../config/schema/objective.js";
 import type { TermConfig } from "../../config/schema/terms.js";
 import { KlController } from "../kl-controller.js";
 import type { Objective } from "../types.js";
@@ -10,6 +10,7 @@ import { EntropyBonus } from "./entropy-bonus.js";
 import { geometricMeanRule } from "./geometric-mean.js";
 import { likelihoodPreserve } from "./likelihood-preserve.js";
 import { PolicyObjective } from "./policy-objective.js";
+import { RegGrpo } from "./reg-grpo.js";
 import { reinforceRule } from "./reinforce.js";
 import type { PolicyRule } from "./rule.js";
 import { sapoRule } from "./sapo.js";
@@ -26,13 +27,20 @@ export interface ObjectiveContext {
 type OfKind<Config extends { kind: string }, Kind> = Extract<Config, { kind: Kind }>;
 
 /** One line per clip rule; its options are the member of the same kind in the schema. */
-const rules: { [Kind in ObjectiveConfig["kind"]]: (config: OfKind<ObjectiveConfig, Kind>) => PolicyRule } = {
+const rules: { [Kind in PolicyConfig["kind"]]: (config: OfKind<PolicyConfig, Kind>) => PolicyRule } = {
   clip: clipRule,
   cispo: cispoRule,
   sapo: sapoRule,
   geometric_mean: geometricMeanRule,
   vespo: vespoRule,
   reinforce: reinforceRule,
+};
+
+/** One line per objective that is no composition of those parts. */
+const others: {
+  [Kind in Exclude<ObjectiveConfig, PolicyConfig>["kind"]]: (config: OfKind<ObjectiveConfig, Kind>) => Objective;
+} = {
+  reg_grpo: (config) => new RegGrpo(config) as Objective,
 };
 
 /** One line per additive term. */
@@ -47,12 +55,13 @@ const terms: {
 
 /** The objective a configuration asks for. */
 export function makeObjective(config: ObjectiveConfig, context: ObjectiveContext): Objective {
+  if (!("aggregation" in config)) return others[config.kind](config);
   const aggregation: AggregationOptions = {
     aggregation: config.aggregation,
     constant: config.constant ?? context.maxCompletionTokens,
     empty_rows: config.empty_rows,
   };
-  const rule = rules[config.kind] as (config: ObjectiveConfig) => PolicyRule;
+  const rule = rules[config.kind] as (config: PolicyConfig) => PolicyRule;
   const { kl } = config;
   return new PolicyObjective({
     ...config,

@@ -1,9 +1,9 @@
-import type { ObjectiveConfig } from "../../config/schema/objective.js";
+import type { PolicyConfig } from "../../config/schema/objective.js";
 import type { Row } from "../types.js";
 import { maskedSum, maskSum } from "./aggregation.js";
 import { rolloutLogRatio } from "./rollout-correction.js";
 
-export type RejectionConfig = ObjectiveConfig["rejection"][number];
+export type RejectionConfig = PolicyConfig["rejection"][number];
 
 /**
  * Masks without the actions or rows where the sampling policy is too far from old (verl's rollout rejection). With

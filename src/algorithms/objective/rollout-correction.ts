@@ -1,9 +1,9 @@
-import type { ObjectiveConfig } from "../../config/schema/objective.js";
+import type { PolicyConfig } from "../../config/schema/objective.js";
 import { clamp } from "../statistics.js";
 import type { Row } from "../types.js";
 import { maskedSum, maskSum } from "./aggregation.js";
 
-export type RolloutCorrectionConfig = NonNullable<ObjectiveConfig["rollout_correction"]>;
+export type RolloutCorrectionConfig = NonNullable<PolicyConfig["rollout_correction"]>;
 
 /** Bound on log-ratios before they are exponentiated, as in verl. */
 const LOG_RATIO_LIMIT = 20;

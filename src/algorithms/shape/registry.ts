@@ -3,8 +3,10 @@ import type { ShapeConfig } from "../../config/schema/shape.js";
 import { clamp } from "../statistics.js";
 import type { RewardShaper } from "../types.js";
 import { KlReward } from "./kl-reward.js";
+import { lambdaLengthShaper } from "./lambda-length.js";
 import { repetitionShaper } from "./repetition.js";
 import { softOverlongShaper } from "./soft-overlong.js";
+import { unlikelinessShaper } from "./unlikeliness.js";
 
 type Item = ShapeConfig[number];
 
@@ -16,6 +18,8 @@ const shapers: { [Kind in Item["kind"]]: (config: Extract<Item, { kind: Kind }>)
     }),
   soft_overlong: softOverlongShaper,
   repetition: repetitionShaper,
+  unlikeliness: unlikelinessShaper,
+  lambda_length: lambdaLengthShaper,
   mask_truncated: () =>
     eachRow((row) => {
       if (!row.terminated) row.mask = new Uint8Array(row.length);

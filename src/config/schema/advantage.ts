@@ -24,6 +24,20 @@ const transforms = z.discriminatedUnion("kind", [
   z
     .strictObject({ kind: z.literal("standardize"), std, epsilon })
     .describe("Mean 0 and deviation 1 over the rows of the step; every row counts once, whatever its length."),
+  z
+    .strictObject({
+      kind: z.literal("semantic_entropy"),
+      alpha: z
+        .number()
+        .min(0)
+        .default(0.0417)
+        .describe("Sensitivity: 0.02 per nat with 8 completions; 0 changes nothing."),
+      form: z.enum(["inverse", "linear", "exp", "focal"]).default("inverse").describe("Shape; inverse as released."),
+      gamma: z.number().positive().default(2).describe("Exponent of the focal form."),
+      entropy: z.enum(["rao", "mc", "discrete"]).default("rao").describe("Estimator; rao as released, mc as printed."),
+      length_norm: z.boolean().default(true).describe("Responses weigh by mean log-prob per token, not by its sum."),
+    })
+    .describe("SEED-GRPO: groups whose answers disagree in meaning get smaller advantages."),
 ]);
 
 const then = z.array(transforms).default([]).describe("Steps after the estimator, in order.");

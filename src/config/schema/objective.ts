@@ -238,9 +238,35 @@ export const objectiveSchema = z
       .omit({ level: true, ratio: true, log_ratio_cap: true, straight_through: true })
       .strict()
       .describe("-A log p without a ratio (REINFORCE, GPG); with rollout_correction, weighted by it."),
+    z
+      .strictObject({
+        kind: z.literal("reg_grpo"),
+        rho: z
+          .enum(["sum", "mean"])
+          .default("sum")
+          .describe("A response's log-ratio: sum over its tokens (the paper), or mean, which depends less on length."),
+        detach_std: z
+          .boolean()
+          .default(false)
+          .describe("Holds the group's deviation of log-ratios fixed in the gradient; off, as the formula is printed."),
+        sigma_smooth: z
+          .number()
+          .min(0)
+          .default(1e-4)
+          .describe("Joins the deviation as a root of squares, so that equal log-ratios give a finite gradient."),
+        skip_zero_variance: z
+          .boolean()
+          .default(true)
+          .describe("Leaves out groups of equal rewards, which would only pull all log-ratios together."),
+        old: common.old,
+        kl,
+      })
+      .describe("Reg-GRPO: fits the group-normalised log-ratio of each response to its advantage."),
   ])
   .prefault({})
   .describe("The loss: unit of the ratio x clip rule x aggregation + terms.");
 
 export type ObjectiveConfig = z.output<typeof objectiveSchema>;
+/** The kinds that compose ratio level, clip rule, aggregation and terms. */
+export type PolicyConfig = Extract<ObjectiveConfig, { aggregation: unknown }>;
 export type KlConfig = ObjectiveConfig["kl"];

@@ -34,6 +34,44 @@ export const shapeSchema = z
         .describe(
           "Rows that did not end by themselves keep their reward but are not trained (DAPO's overlong filtering).",
         ),
+      z
+        .strictObject({
+          kind: z.literal("unlikeliness"),
+          beta: z.number().min(0).max(1).default(0.25).describe("Strength; the paper's value. 0 changes nothing."),
+          logprob: z
+            .enum(["mean", "sum"])
+            .default("mean")
+            .describe("Samples are ranked by mean log-prob per token, as in the released code, or by the sum."),
+          first_place: z
+            .union([z.literal(0), z.literal(1)])
+            .default(1)
+            .describe("Place of the most probable sample: 1 as in the released code; the paper counts from 0."),
+        })
+        .describe("Unlikeliness reward: the more probable a sample within its group, the smaller its reward."),
+      z
+        .strictObject({
+          kind: z.literal("lambda_length"),
+          lambda: z.number().min(0).max(1).default(0.2).describe("Share of the step's groups under length pressure."),
+          alpha: z
+            .number()
+            .min(0)
+            .max(1)
+            .default(0.2)
+            .describe("Largest loss of reward; up to 1, a right response stays above a wrong one."),
+          rounding: z.enum(["ceil", "floor"]).default("ceil").describe("Of lambda x groups; ceil keeps at least one."),
+          min_ratio: z
+            .number()
+            .min(0)
+            .max(1)
+            .default(0)
+            .describe("Groups need more than this share of right responses."),
+          component: z
+            .string()
+            .nullable()
+            .default(null)
+            .describe("Reward whose positive value means right; null is the total."),
+        })
+        .describe("GRPO-lambda: right responses of the best groups are rewarded for being short."),
     ]),
   )
   .default([])

@@ -16,7 +16,7 @@ import { softOverlong } from "../../../src/algorithms/shape/soft-overlong.js";
 import { emptyTally, metricValues } from "../../../src/algorithms/tally.js";
 import type { Row } from "../../../src/algorithms/types.js";
 import { advantageSchema } from "../../../src/config/schema/advantage.js";
-import { objectiveSchema } from "../../../src/config/schema/objective.js";
+import { objectiveSchema, type PolicyConfig } from "../../../src/config/schema/objective.js";
 import { shapeSchema } from "../../../src/config/schema/shape.js";
 import { totalReward } from "../../../src/rewards/total-reward.js";
 import { type Data, groupNumbers, mask, numbers, type Op, row } from "../adapter.js";
@@ -241,7 +241,8 @@ export const ops: Record<string, Op> = {
           ...(limits.length === 2 ? { min: limits[0]!, max: limits[1]! } : { max: limits[0]! }),
         };
       });
-    return { mask: rejectionMasks(logRatioRows(inputs), objectiveSchema.parse({ rejection: configs }).rejection) };
+    const { rejection } = objectiveSchema.parse({ rejection: configs }) as PolicyConfig;
+    return { mask: rejectionMasks(logRatioRows(inputs), rejection) };
   },
 
   "kl.verl": (inputs, params) => {

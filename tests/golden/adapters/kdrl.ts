@@ -6,7 +6,7 @@ import { scheduledValue } from "../../../src/algorithms/schedule.js";
 import { emptyTally } from "../../../src/algorithms/tally.js";
 import type { Row } from "../../../src/algorithms/types.js";
 import { advantageSchema } from "../../../src/config/schema/advantage.js";
-import { objectiveSchema } from "../../../src/config/schema/objective.js";
+import { objectiveSchema, type PolicyConfig } from "../../../src/config/schema/objective.js";
 import { type Data, mask, numbers, type Op, row } from "../adapter.js";
 
 export const system = "kdrl";
@@ -46,7 +46,7 @@ function setUp(inputs: Data, params: Data, mode: string) {
     epsilon_low: params.epsilon,
     epsilon_high: params.epsilon,
     terms: [term],
-  });
+  }) as PolicyConfig;
   return {
     rows: groupRows(inputs, params),
     current: inputs.logps.map((logps: number[]) => ({ logp: numbers(logps) })),
