@@ -143,6 +143,12 @@ export interface Objective<State = unknown> {
   rows(indices: readonly number[], current: readonly Current[], state: State, tally: Tally): RowGradient[];
 }
 
+/** Independent streams of random words, one per part that draws some. */
+export const RandomStream = { balance: 0, projection: 1 } as const;
+
+/** A uniform 32-bit word: a pure function of the run's seed, the step, one of {@link RandomStream}, and two indices. */
+export type RandomWords = (stream: number, group: number, index: number) => number;
+
 /** Advantages of a whole batch: one array per row over its actions; NaN where a row carries no signal. */
 export interface AdvantageEstimator {
   readonly needs: Needs;
@@ -160,7 +166,7 @@ export interface AdvantageTransform {
 /** A transform of rewards before advantages (overlong punishment, length shaping, unlikeliness, ...): edits the rows. */
 export interface RewardShaper {
   readonly needs: Needs;
-  shape(rows: Row[], log?: MetricLog): void;
+  shape(rows: Row[], log?: MetricLog, random?: RandomWords): void;
 }
 
 /** State a method keeps between steps. Declared here, it is in the checkpoint and survives resume byte for byte. */

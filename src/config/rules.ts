@@ -188,13 +188,25 @@ function idleObjective({ objective }: Readable, add: Add): void {
       "objective.aggregation",
     );
   }
-  if ("level" in objective && objective.level === "token") {
+  if (objective.kind === "rec") idleRec(objective, add);
+  if ("level" in objective && objective.level === "token" && "straight_through" in objective) {
     add(
       "objective.straight_through",
       "has no effect at level token: value and gradient are the token's",
       "objective.level",
     );
   }
+}
+
+function idleRec({ clip, weight }: Extract<Sections["objective"], { kind: "rec" }>, add: Add): void {
+  const idle = (keys: string[], message: string) => {
+    for (const key of keys) add(`objective.${key}`, message, "objective.clip", "objective.weight");
+  };
+  if (clip === "none") idle(["epsilon_low", "epsilon_high"], "has no effect with objective.clip none");
+  if (clip !== "ring" && weight !== "truncated_ratio") {
+    idle(["outer_low", "outer_high"], "has no effect without objective.clip ring or objective.weight truncated_ratio");
+  }
+  if (weight !== "advantage") idle(["temperature"], "has no effect without objective.weight advantage");
 }
 
 function idleModels({ models, objective }: Readable, add: Add): void {

@@ -2,33 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeObjective } from "../../src/algorithms/objective/registry.js";
 import { emptyTally } from "../../src/algorithms/tally.js";
-import type { Row, RowGradient, Tally } from "../../src/algorithms/types.js";
-import { type ObjectiveConfig, objectiveSchema } from "../../src/config/schema/objective.js";
+import type { Row } from "../../src/algorithms/types.js";
+import { objectiveSchema } from "../../src/config/schema/objective.js";
+import { assertClose, context, difference, evaluate } from "../evaluate-objective.js";
 import { type Batch, randomBatch } from "../random-rows.js";
 
 type Partials = Record<string, unknown>;
-
-const context = { maxCompletionTokens: 10 };
-
-/** Loss and gradients of a batch, in micro-batches of `cut` rows. */
-function evaluate(config: Partials, { rows, current }: Batch, cut = rows.length) {
-  const objective = makeObjective(objectiveSchema.parse(config) as ObjectiveConfig, context);
-  const state = objective.prepare(rows, objective.prepass ? current : null);
-  const tally: Tally = emptyTally();
-  const gradients: RowGradient[] = [];
-  for (let start = 0; start < rows.length; start += cut) {
-    const indices = [...rows.keys()].slice(start, start + cut);
-    gradients.push(
-      ...objective.rows(
-        indices,
-        indices.map((i) => current[i]!),
-        state,
-        tally,
-      ),
-    );
-  }
-  return { loss: tally.loss, metrics: tally.metrics, gradients };
-}
 
 const levels = ["token", "sequence", { span: "rank" }];
 const aggregations = [
@@ -46,6 +25,18 @@ const rules: Partials[] = [
   { kind: "geometric_mean", epsilon_low: 0.1, epsilon_high: 0.1 },
   { kind: "cispo", epsilon_low: 0.1, epsilon_high: 0.1 },
   { kind: "reinforce" },
+  { kind: "reinforce", tau: 0.5 },
+  {
+    kind: "rec",
+    clip: "ring",
+    weight: "ratio",
+    epsilon_low: 0.1,
+    epsilon_high: 0.1,
+    outer_low: 0.15,
+    outer_high: 0.15,
+  },
+  { kind: "rec", clip: "one_side", weight: "advantage", epsilon_low: 0.1, epsilon_high: 0.1 },
+  { kind: "rec", clip: "two_side", weight: "truncated_ratio", outer_low: 0.05, outer_high: 0.05 },
   { kind: "vespo" },
 ];
 const extras: Partials[] = [
@@ -57,22 +48,7 @@ const extras: Partials[] = [
 ];
 
 /** Rules whose weight is a constant: only logp itself moves the loss, so old moves along and the ratio stays. */
-const constantWeight = new Set(["cispo", "reinforce", "vespo"]);
-
-/** Central difference of the loss when `move` shifts one action. */
-function difference(config: Partials, batch: Batch, move: (step: number) => void): number {
-  const h = 1e-6;
-  move(h);
-  const above = evaluate(config, batch).loss;
-  move(-2 * h);
-  const below = evaluate(config, batch).loss;
-  move(h);
-  return (above - below) / (2 * h);
-}
-
-function assertClose(got: number, want: number, what: string): void {
-  assert.ok(Math.abs(got - want) <= 1e-7 * Math.max(1, Math.abs(want)), `${what}: ${got}, by differences ${want}`);
-}
+const constantWeight = new Set(["cispo", "reinforce", "vespo", "rec"]);
 
 for (const rule of rules) {
   test(`${JSON.stringify(rule)}: gradients are those of the loss at every level, under every aggregation`, () => {

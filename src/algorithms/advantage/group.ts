@@ -21,14 +21,15 @@ export interface GroupAdvantageOptions {
  * Group-relative advantages, one per row: A_i = (R_i - mean_group R) / (std R + epsilon)
  * (DeepSeekMath, arXiv 2402.03300, section 4.1). NaN rewards are left out of every statistic and give NaN.
  *
- * @returns `advantages` and, for the record, the deviation that stood for each row
+ * @returns `advantages` and, for the record, the mean and the deviation that stood for each row
  */
 export function groupAdvantages(
   rows: readonly Row[],
   options: GroupAdvantageOptions,
-): { advantages: Float64Array; deviations: Float64Array } {
+): { advantages: Float64Array; centers: Float64Array; deviations: Float64Array } {
   if (options.aggregation === "normalize_then_sum") return normalizeThenSum(rows, options);
   const advantages = new Float64Array(rows.length).fill(Number.NaN);
+  const centers = new Float64Array(rows.length).fill(Number.NaN);
   const deviations = new Float64Array(rows.length).fill(Number.NaN);
   const rewards = rows.map((row) => (row.role === "train" ? outcome(row) : Number.NaN));
   const batchDeviation = options.scale === "batch" ? deviation(rewards, options) : Number.NaN;
@@ -40,10 +41,11 @@ export function groupAdvantages(
     for (const i of members) {
       const centered = rewards[i]! - center;
       advantages[i] = options.scale === "none" ? centered : centered / (width + options.epsilon);
+      centers[i] = center;
       deviations[i] = width;
     }
   }
-  return { advantages, deviations };
+  return { advantages, centers, deviations };
 }
 
 function deviation(values: ArrayLike<number>, options: GroupAdvantageOptions): number {
@@ -70,7 +72,8 @@ function normalizeThenSum(rows: readonly Row[], options: GroupAdvantageOptions) 
   const center = mean(sums);
   const width = deviation(sums, options);
   const advantages = sums.map((sum) => (sum - center) / (width + epsilon));
-  return { advantages, deviations: new Float64Array(rows.length).fill(width) };
+  const constant = (value: number) => new Float64Array(rows.length).fill(value);
+  return { advantages, centers: constant(center), deviations: constant(width) };
 }
 
 function componentValue(row: Row, name: string): number {

@@ -10,6 +10,7 @@ import { lengthWeightedEstimator } from "./length-weighted.js";
 import { passAtKEstimator } from "./pass-at-k.js";
 import { processEstimator } from "./process.js";
 import { semanticEntropyTransform } from "./semantic-entropy.js";
+import { softBaselineEstimator } from "./soft-baseline.js";
 import { standardizeTransform } from "./standardize.js";
 import { whitenTransform } from "./whiten.js";
 
@@ -35,6 +36,7 @@ const estimators: Registry<AdvantageConfig, AdvantageEstimator> = {
   remax: remaxEstimator,
   gae: gaeEstimator,
   process: processEstimator,
+  soft_baseline: softBaselineEstimator,
 };
 
 const transforms: Registry<AdvantageTransformConfig, AdvantageTransform> = {

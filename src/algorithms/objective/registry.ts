@@ -9,7 +9,9 @@ import { Distill } from "./distill.js";
 import { EntropyBonus } from "./entropy-bonus.js";
 import { geometricMeanRule } from "./geometric-mean.js";
 import { likelihoodPreserve } from "./likelihood-preserve.js";
+import { oldPolicyTerm } from "./old-policy.js";
 import { PolicyObjective } from "./policy-objective.js";
+import { recRule } from "./rec.js";
 import { RegGrpo } from "./reg-grpo.js";
 import { reinforceRule } from "./reinforce.js";
 import type { PolicyRule } from "./rule.js";
@@ -33,6 +35,7 @@ const rules: { [Kind in PolicyConfig["kind"]]: (config: OfKind<PolicyConfig, Kin
   sapo: sapoRule,
   geometric_mean: geometricMeanRule,
   vespo: vespoRule,
+  rec: recRule,
   reinforce: reinforceRule,
 };
 
@@ -50,6 +53,7 @@ const terms: {
   entropy: (config) => new EntropyBonus(config) as Term,
   distill: (config) => new Distill(config) as Term,
   likelihood_preserve: (config) => likelihoodPreserve(config) as Term,
+  old_policy: (config) => oldPolicyTerm(config) as Term,
   value: (config, aggregation) => valueLoss({ ...config, aggregation }) as Term,
 };
 

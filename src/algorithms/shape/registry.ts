@@ -2,6 +2,7 @@ import type { KlConfig } from "../../config/schema/objective.js";
 import type { ShapeConfig } from "../../config/schema/shape.js";
 import { clamp } from "../statistics.js";
 import type { RewardShaper } from "../types.js";
+import { balanceShaper } from "./balance.js";
 import { KlReward } from "./kl-reward.js";
 import { lambdaLengthShaper } from "./lambda-length.js";
 import { repetitionShaper } from "./repetition.js";
@@ -20,6 +21,7 @@ const shapers: { [Kind in Item["kind"]]: (config: Extract<Item, { kind: Kind }>)
   repetition: repetitionShaper,
   unlikeliness: unlikelinessShaper,
   lambda_length: lambdaLengthShaper,
+  balance: balanceShaper,
   mask_truncated: () =>
     eachRow((row) => {
       if (!row.terminated) row.mask = new Uint8Array(row.length);

@@ -122,6 +122,20 @@ export const advantageSchema = z
         then,
       })
       .describe("Process supervision: normalised step rewards, summed from each action on."),
+    z
+      .strictObject({
+        kind: z.literal("soft_baseline"),
+        temperature: z
+          .number()
+          .positive()
+          .nullable()
+          .default(null)
+          .describe("tau of the baseline tau log mean exp(R / tau) (OPMD); null is its limit, the mean."),
+        shift: z.number().default(0).describe("Added to the baseline; AsymRE takes -0.1, which also imitates."),
+        single: single.default("reward"),
+        then,
+      })
+      .describe("Reward minus a soft maximum of the group (OPMD) or a shifted mean (AsymRE)."),
   ])
   .prefault({})
   .describe("How rewards become advantages.");

@@ -234,7 +234,44 @@ export const objectiveSchema = z
       .strict()
       .describe("VESPO: a gamma-shaped weight of the whole response's ratio."),
     z
-      .strictObject({ kind: z.literal("reinforce"), ...common })
+      .strictObject({
+        kind: z.literal("rec"),
+        epsilon_low: epsilonLow,
+        epsilon_high: epsilonHigh,
+        clip: z
+          .enum(["none", "one_side", "two_side", "ring"])
+          .default("one_side")
+          .describe(
+            "Which tokens learn: all; those whose ratio has not passed the bound that A pushes to; those within both bounds; those, and strays beyond the outer bounds that A pulls back.",
+          ),
+        outer_low: z
+          .number()
+          .min(0)
+          .default(0.6)
+          .describe("Outer bound 1 - this of `ring` and truncation; the paper's."),
+        outer_high: z
+          .number()
+          .min(0)
+          .default(2)
+          .describe("Outer bound 1 + this of `ring` and truncation; the paper's."),
+        weight: z
+          .enum(["none", "ratio", "token_ratio", "truncated_ratio", "advantage"])
+          .default("none")
+          .describe(
+            "Constant factor of A: none (the paper finds it needless), the ratio of the level's unit or of the token, the token's within the outer bounds, or exp(A / temperature) (RED-Weight).",
+          ),
+        temperature: z.number().positive().default(1).describe("Of the weight `advantage`; the paper's."),
+        ...common,
+      })
+      .omit({ straight_through: true })
+      .strict()
+      .describe("REC: -A log p under a hard mask on the ratio, with or without the ratio as a weight."),
+    z
+      .strictObject({
+        kind: z.literal("reinforce"),
+        tau: z.number().min(0).default(0).describe("Divides the loss by 1 + tau (OPMD); 0 is REINFORCE."),
+        ...common,
+      })
       .omit({ level: true, ratio: true, log_ratio_cap: true, straight_through: true })
       .strict()
       .describe("-A log p without a ratio (REINFORCE, GPG); with rollout_correction, weighted by it."),

@@ -30,6 +30,11 @@ export const shapeSchema = z
         })
         .describe("Penalty by the share of repeated n-grams of token ids, added to the reward."),
       z
+        .strictObject({ kind: z.literal("balance") })
+        .describe(
+          "RED-Drop: takes random rows below the group's mean out, until they are no more than those at or above it.",
+        ),
+      z
         .strictObject({ kind: z.literal("mask_truncated") })
         .describe(
           "Rows that did not end by themselves keep their reward but are not trained (DAPO's overlong filtering).",

@@ -79,6 +79,16 @@ export const termsSchema = z
       likelihoodPreserve,
       z
         .strictObject({
+          kind: z.literal("old_policy"),
+          regularizer: z
+            .enum(["forward_kl", "k2"])
+            .default("k2")
+            .describe("-log p of what was sampled (AsymRE), or the squared log-ratio (Kimi's OPMD)."),
+          coefficient: z.number().positive().default(0.1).describe("Weight; the value of the paper's runs."),
+        })
+        .describe("REP: stays close to the policy that sampled the rows, on every trained action."),
+      z
+        .strictObject({
           kind: z.literal("value"),
           coefficient: z.number().positive().default(1).describe("Weight of the value loss."),
           clip: z.number().positive().default(0.5).describe("How far a value may move from its old one; verl's value."),
