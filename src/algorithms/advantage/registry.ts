@@ -8,6 +8,7 @@ import { groupAdvantages, groupEstimator } from "./group.js";
 import { leaveOneOutEstimator } from "./leave-one-out.js";
 import { lengthWeightedEstimator } from "./length-weighted.js";
 import { passAtKEstimator } from "./pass-at-k.js";
+import { prefixTreeTransform } from "./prefix-tree.js";
 import { processEstimator } from "./process.js";
 import { semanticEntropyTransform } from "./semantic-entropy.js";
 import { softBaselineEstimator } from "./soft-baseline.js";
@@ -40,6 +41,7 @@ const estimators: Registry<AdvantageConfig, AdvantageEstimator> = {
 };
 
 const transforms: Registry<AdvantageTransformConfig, AdvantageTransform> = {
+  prefix_tree: prefixTreeTransform,
   whiten: whitenTransform,
   standardize: standardizeTransform,
   semantic_entropy: semanticEntropyTransform,

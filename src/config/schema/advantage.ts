@@ -38,6 +38,18 @@ const transforms = z.discriminatedUnion("kind", [
       length_norm: z.boolean().default(true).describe("Responses weigh by mean log-prob per token, not by its sum."),
     })
     .describe("SEED-GRPO: groups whose answers disagree in meaning get smaller advantages."),
+  z
+    .strictObject({
+      kind: z.literal("prefix_tree"),
+      coefficient: z.number().min(0).default(1).describe("Weight of the differences; the paper's."),
+      scale: z
+        .enum(["reward", "difference", "none"])
+        .default("reward")
+        .describe("Whose deviation in the group divides: the rewards' (TEMPO), the differences' own, or none."),
+      std,
+      epsilon,
+    })
+    .describe("TEMPO: adds at each token the change in the mean reward of the responses that share the prefix."),
 ]);
 
 const then = z.array(transforms).default([]).describe("Steps after the estimator, in order.");
