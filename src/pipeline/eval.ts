@@ -1,5 +1,117 @@
+import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { rewardsSchema } from "../config/schema/rewards.js";
+import { buildTasks } from "../data/prompt.js";
+import { readRecords } from "../data/source.js";
+import { ExitCode, GrpoError } from "../errors.js";
+import { onDisk } from "../report/disk-error.js";
+import { createRewards } from "../rewards/reward-set.js";
+import { SamplingEngine } from "../rollout/sampling-engine.js";
+import { describe, type EvaluationResult, evaluateTasks } from "./evaluation.js";
 import type { EvaluateOptions } from "./options.js";
+import { loadModelFolder } from "./policy-model.js";
 
-export async function evaluate(_options: EvaluateOptions): Promise<void> {
-  throw new Error("not landed");
+/**
+ * Scores a model on data files: accuracy or mean reward, pass@k and avg@k with 95 % intervals.
+ *
+ * @throws GrpoError for everything a user can mend
+ */
+export async function evaluate(options: EvaluateOptions): Promise<void> {
+  const sources = options.benchmarks.map((name) => ({ name, path: benchmarkPath(name, options.data) }));
+  const model = await loadModelFolder(options.model);
+  const engine = new SamplingEngine(model.decoder, model.tokenizer, options.seed);
+  const rewards = await createRewards(rewardSpecs(options), { baseDir: process.cwd(), seed: options.seed });
+  try {
+    for (const { name, path } of sources) {
+      const records = await readRecords({ path, ...(options.limit !== undefined && { limit: options.limit }) });
+      const { tasks, summary } = buildTasks(records, {
+        tokenizer: model.tokenizer,
+        prompt: { template: options.template },
+        maxPromptTokens: model.decoder.maxLength - 1,
+        longPrompts: "drop",
+        source: path,
+      });
+      console.log(summary.text);
+      const result = await evaluateTasks(tasks, {
+        engine,
+        rewards,
+        sampling: {
+          temperature: options.temperature,
+          topK: 0,
+          topP: 1,
+          minP: 0,
+          stop: [],
+          maxTokens: options.maxCompletionTokens,
+        },
+        samples: options.samples,
+        step: 0,
+        version: 0,
+      });
+      for (const line of report(basename(name), result, options.samples)) console.log(line);
+      if (options.out !== undefined) keep(options.out, basename(name), result);
+    }
+  } finally {
+    engine.dispose();
+    await rewards.close();
+    model.decoder.dispose();
+  }
+}
+
+/** A benchmark is the path of a data file or folder, or a name inside `--data`: NAME, or NAME with its `test` file. */
+function benchmarkPath(name: string, data: string | undefined): string {
+  const places = data === undefined ? [name] : [name, join(data, name)];
+  for (const place of places) {
+    if (!existsSync(place)) continue;
+    if (!statSync(place).isDirectory()) return place;
+    const test = ["test.jsonl", "test.parquet", "test.csv"].map((file) => join(place, file)).find((file) => existsSync(file));
+    return test ?? place;
+  }
+  throw new GrpoError("GRPO_DATA", `no benchmark ${name}: looked at ${places.map((place) => resolve(place)).join(", ")}`, {
+    exitCode: ExitCode.data,
+    fix: "give the path of a data file, or --data with the folder that holds benchmarks by name",
+  });
+}
+
+/** `--reward` as the section of a configuration: a kind that needs no options but the answer, or a module's path. */
+function rewardSpecs({ reward, answer }: EvaluateOptions) {
+  const path = /\.[cm]?[jt]s$/.test(reward) ? resolve(reward) : null;
+  const spec =
+    path === null ? { name: "accuracy", kind: reward, answer } : { name: "accuracy", kind: "module", module: path };
+  const parsed = rewardsSchema.safeParse([spec]);
+  if (parsed.success) return parsed.data;
+  throw new GrpoError("GRPO_USAGE", `--reward ${reward}: ${parsed.error.issues[0]?.message}`, {
+    exitCode: ExitCode.usage,
+    fix: "use a reward kind that compares with an answer (exact, math), or the path of a reward module",
+  });
+}
+
+function report(name: string, { metrics, accuracy, pass, groups }: EvaluationResult, samples: number): string[] {
+  const lines = [`${name}: ${describe(metrics, accuracy)}, ${groups.length} prompts x ${samples}`];
+  const percent = (x: number) => `${(100 * x).toFixed(1)} %`;
+  for (const [k, { value, low, high }] of pass) {
+    if (k > 1) lines.push(`  pass@${k} ${percent(value)} (${percent(low)} to ${percent(high)})`);
+  }
+  lines.push(
+    `  length ${metrics["length/mean"]!.toFixed(1)} tokens, ${percent(metrics["length/truncated"]!)} cut at the limit`,
+  );
+  return lines;
+}
+
+/** Writes NAME.json (scores) and NAME.jsonl (every completion). */
+function keep(folder: string, name: string, { metrics, groups }: EvaluationResult): void {
+  const rows = groups.flatMap(({ task, episodes }) =>
+    episodes.map((episode, sample) => ({
+      prompt: task.text,
+      sample,
+      completion: episode.text,
+      finish: episode.finish,
+      reward: episode.rewards.total,
+      record: task.record,
+    })),
+  );
+  onDisk(folder, () => {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(metrics, null, 2)}\n`);
+    writeFileSync(join(folder, `${name}.jsonl`), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  });
 }
