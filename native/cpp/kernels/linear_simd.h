@@ -7,8 +7,8 @@
 namespace grpo {
 namespace GRPO_ISA_NS {
 
-// Multiply-adds below which other threads are not woken: a few microseconds of work.
-constexpr std::size_t kAlone = 400000;
+// Multiply-adds below which other threads are not woken: some ten microseconds of work.
+constexpr std::size_t kAlone = 1500000;
 
 GRPO_INLINE std::size_t at_most(std::size_t a, std::size_t b) { return a < b ? a : b; }
 GRPO_INLINE std::size_t cut(std::size_t total, std::size_t pieces, std::size_t i) { return total * i / pieces; }
@@ -99,6 +99,8 @@ static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::
                            bool accumulate) {
   if (M == 0) return;
   const std::size_t panels = (K + 31) / 32, tiles = tiles_of(M), threads = static_cast<std::size_t>(pool.size());
+  // Few rows: the transposed block stays in L1 and is used at once.
+  const std::size_t block_n = M <= 2 * kTileRows ? kBlockN / 16 : kBlockN;
   const std::size_t blocks = (M + kBlockRows - 1) / kBlockRows;
   // As many panels at a time as leave every thread with about the same number of items.
   std::size_t group = kBlockPanels;
@@ -108,21 +110,21 @@ static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::
   }
   const std::size_t groups = (panels + group - 1) / group;
   const std::size_t block_rows = (tiles / blocks + 1) * kTileRows;
-  const std::size_t transposed = at_most((N + 31) / 32 * 32, kBlockN) * 32, sums = N > kBlockN ? block_rows * 32 : kTileRows * 32;
+  const std::size_t transposed = at_most((N + 31) / 32 * 32, block_n) * 32, sums = N > block_n ? block_rows * 32 : kTileRows * 32;
   const auto body = [&](std::size_t item, int thread) {
     const std::size_t t0 = cut(tiles, blocks, item / groups), t1 = cut(tiles, blocks, item / groups + 1);
     const std::size_t p0 = item % groups * group, p1 = at_most(p0 + group, panels);
     float* const wt = static_cast<float*>(pool.scratch(thread, (transposed + sums) * group * sizeof(float)));
     float* const c = wt + transposed * group;
     const std::size_t first = cut(M, tiles, t0);
-    for (std::size_t n0 = 0; n0 < N; n0 += kBlockN) {
-      const std::size_t n1 = at_most(n0 + kBlockN, N);
+    for (std::size_t n0 = 0; n0 < N; n0 += block_n) {
+      const std::size_t n1 = at_most(n0 + block_n, N);
       transpose_panels(w, K, p0, p1, n0, n1, wt, transposed);
       for (std::size_t t = t0; t < t1; ++t) {
         const std::size_t m0 = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - m0;
         for (std::size_t p = p0; p < p1; ++p) {
           // The chain pauses in float32 memory between blocks of n.
-          float* tile = c + (p - p0) * sums + (N > kBlockN ? (m0 - first) * 32 : 0);
+          float* tile = c + (p - p0) * sums + (N > block_n ? (m0 - first) * 32 : 0);
           tile_rows_for<T>(rows)(n1 - n0, dy + m0 * N + n0, N, wt + (p - p0) * transposed, tile, n0 > 0, Ahead{});
           if (n1 < N) continue;
           T* to = dx + m0 * K + 32 * p;
