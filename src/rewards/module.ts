@@ -16,6 +16,8 @@ export interface UserCodeOptions {
   seed: number;
   /** Receives what the code prints. */
   print: (text: string) => void;
+  /** Seconds a module may take to load, which on a busy machine has nothing to do with the time of a call. */
+  loadTimeoutS: number;
 }
 
 /**
@@ -75,7 +77,7 @@ export class ModuleReward implements CallScorer {
     // The timer of the call in progress keeps the process alive; an idle worker need not.
     worker.unref();
     this.worker = worker;
-    const answer = await this.nextAnswer(worker, () => "while it was loaded");
+    const answer = await this.nextAnswer(worker, this.options.loadTimeoutS, () => "while it was loaded");
     const { name } = this.spec;
     if (answer.kind === "ready") return worker;
     this.end();
@@ -95,7 +97,7 @@ export class ModuleReward implements CallScorer {
     const worker = this.worker ?? (await this.start());
     const { call, transfer } = packCall(samples, context);
     const where = () => this.whereItWas(samples);
-    const answered = this.nextAnswer(worker, where);
+    const answered = this.nextAnswer(worker, this.spec.timeout_s, where);
     worker.postMessage(call, transfer);
     const answer = await answered;
     switch (answer.kind) {
@@ -116,8 +118,8 @@ export class ModuleReward implements CallScorer {
   }
 
   /** The next message of the worker; its end or the time-out instead is an error, and takes the worker down. */
-  private nextAnswer(worker: Worker, where: () => string): Promise<ModuleAnswer> {
-    const { name, timeout_s: timeout } = this.spec;
+  private nextAnswer(worker: Worker, timeout: number, where: () => string): Promise<ModuleAnswer> {
+    const { name } = this.spec;
     return new Promise((resolveAnswer, reject) => {
       const settle = (act: () => void) => {
         clearTimeout(timer);

@@ -5,6 +5,7 @@ import { type Condition, compileCondition } from "./condition.js";
 import { exactReward } from "./exact.js";
 import { formatReward } from "./format.js";
 import { lengthReward } from "./length.js";
+import { mathReward } from "./math/math-reward.js";
 import { ModuleReward, type UserCodeOptions } from "./module.js";
 import { regexReward } from "./regex.js";
 import { rewardError } from "./reward-error.js";
@@ -45,9 +46,9 @@ const reservedMetrics = new Set(["mean", "std", "calls", "errors"]);
  */
 export async function createRewards(
   specs: readonly RewardSpec[],
-  options: { baseDir: string; seed: number; print?: (text: string) => void },
+  options: Pick<UserCodeOptions, "baseDir" | "seed"> & Partial<UserCodeOptions>,
 ): Promise<RewardSet> {
-  const userCode: UserCodeOptions = { print: (text) => process.stderr.write(text), ...options };
+  const userCode: UserCodeOptions = { print: (text) => process.stderr.write(text), loadTimeoutS: 30, ...options };
   const plans = specs.map((spec) => planComponent(spec, userCode.print));
   const order = sortByNeeds(plans);
   const started = await Promise.allSettled(plans.map(({ spec }) => createScorer(spec, userCode)));
@@ -142,6 +143,8 @@ async function createScorer(spec: RewardSpec, options: UserCodeOptions): Promise
       return { unit: "call", code: new CommandReward(spec, options) };
     case "exact":
       return { unit: "sample", score: exactReward(spec) };
+    case "math":
+      return { unit: "sample", score: mathReward(spec) };
     case "regex":
       return { unit: "sample", score: regexReward(spec) };
     case "format":

@@ -152,8 +152,13 @@ test("with on_error: skip a failing call does not apply, is counted, said, and t
     return samples.map(() => 1);
   }`;
   const said: string[] = [];
-  const set = await rewardsIn(t, [spec({ on_error: "skip", timeout_s: 0.3 })], { "reward.mjs": source }, (text) =>
-    said.push(text),
+  const set = await rewardsIn(
+    t,
+    [spec({ on_error: "skip", timeout_s: 0.3 })],
+    { "reward.mjs": source },
+    {
+      print: (text) => said.push(text),
+    },
   );
   const samples = [...samplesOf(["loop", "x"]), ...samplesOf(["y"], { group: 1 })];
   const { components, total } = await set.score(samples, training);
@@ -173,8 +178,8 @@ test("a missing module is a data error with its full path", async (t) => {
 });
 
 test("a module that cannot be loaded says why and where", async (t) => {
-  const load = (source: string, name = "reward.mjs") =>
-    rewardsIn(t, [spec({ module: name, timeout_s: 0.5 })], { [name]: source }).then(
+  const load = (source: string, name = "reward.mjs", loadTimeoutS = 30) =>
+    rewardsIn(t, [spec({ module: name })], { [name]: source }, { loadTimeoutS }).then(
       () => assert.fail("it was loaded"),
       (error: GrpoError) => error.message,
     );
@@ -192,7 +197,7 @@ test("a module that cannot be loaded says why and where", async (t) => {
     await load("\nexport default (s: number => 1", "reward.ts"),
     /cannot load reward\.ts: .*SyntaxError: .*\(reward\.ts:2/,
   );
-  assert.match(await load("for (;;);"), /no answer within 0\.5 s; while it was loaded/);
+  assert.match(await load("for (;;);", "reward.mjs", 0.5), /no answer within 0\.5 s; while it was loaded/);
 });
 
 test("what a module prints goes where the caller wants it", async (t) => {
@@ -201,7 +206,7 @@ test("what a module prints goes where the caller wants it", async (t) => {
     t,
     [spec()],
     { "reward.mjs": "export default (s) => { console.log('hello'); return s.map(() => 1); }" },
-    (text) => printed.push(text),
+    { print: (text) => printed.push(text) },
   );
   await set.score(samplesOf(["a"]), training);
   await set.close();

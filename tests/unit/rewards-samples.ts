@@ -29,12 +29,17 @@ export async function rewardsIn(
   t: TestContext,
   specs: unknown[],
   files: Record<string, string> = {},
-  print: (text: string) => void = () => undefined,
+  options: { print?: (text: string) => void; loadTimeoutS?: number } = {},
 ): Promise<RewardSet> {
   const baseDir = mkdtempSync(join(tmpdir(), "grpo-rewards-"));
   t.after(() => rmSync(baseDir, { recursive: true, force: true }));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(baseDir, name), text);
-  const set = await createRewards(rewardsSchema.parse(specs), { baseDir, seed: 17, print });
+  const set = await createRewards(rewardsSchema.parse(specs), {
+    baseDir,
+    seed: 17,
+    print: () => undefined,
+    ...options,
+  });
   t.after(() => set.close());
   return set;
 }

@@ -93,6 +93,34 @@ const exactReward = z
   })
   .meta({ title: "exact", description: "1 where the completion equals the answer, else 0." });
 
+const mathReward = z
+  .strictObject({
+    ...common,
+    kind: z.literal("math"),
+    answer,
+    look_for: z
+      .array(z.enum(["latex", "expr"]))
+      .min(1)
+      .default(["latex", "expr"])
+      .describe("Where an answer may stand: in TeX delimiters or a box, or as a bare number. Both, since models vary."),
+    precision: z
+      .number()
+      .int()
+      .min(0)
+      .max(12)
+      .default(6)
+      .describe("Decimals that count where one side is written with a decimal point; 6 is what Math-Verify uses."),
+    strict: z.boolean().default(true).describe("Tell unknowns apart by their names; off, f(x) equals f(y)."),
+    allow_set_relation: z
+      .boolean()
+      .default(false)
+      .describe("Let an inequality answer where a set is asked for; off, since the question then asked for the set."),
+  })
+  .meta({
+    title: "math",
+    description: "1 where the answer found in the completion equals the given one as mathematics.",
+  });
+
 const regexReward = z
   .strictObject({
     ...common,
@@ -173,6 +201,7 @@ export const rewardSchema = z.discriminatedUnion("kind", [
   moduleReward,
   commandReward,
   exactReward,
+  mathReward,
   regexReward,
   formatReward,
   lengthReward,
