@@ -148,6 +148,9 @@ export function inactiveKeys(config: Readable): Inactive[] {
       add(`advantage.${key}`, "has no effect with advantage.scale none: nothing is divided", "advantage.scale");
     }
   }
+  if (advantage?.kind === "stratified" && (advantage.key === "tool_sequence" || advantage.key === "call_outcome")) {
+    add("advantage.max_bucket", "has no effect with this key: it is no count", "advantage.key");
+  }
   if (collect !== undefined && collect.zero_variance !== "resample") {
     add("collect.max_resamples", "has no effect without collect.zero_variance resample", "collect.zero_variance");
   }

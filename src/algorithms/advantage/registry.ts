@@ -13,6 +13,7 @@ import { processEstimator } from "./process.js";
 import { semanticEntropyTransform } from "./semantic-entropy.js";
 import { softBaselineEstimator } from "./soft-baseline.js";
 import { standardizeTransform } from "./standardize.js";
+import { stratifiedEstimator } from "./stratified.js";
 import { whitenTransform } from "./whiten.js";
 
 /** What an estimator may need to know of the rest of the configuration. */
@@ -37,6 +38,7 @@ const estimators: Registry<AdvantageConfig, AdvantageEstimator> = {
   remax: remaxEstimator,
   gae: gaeEstimator,
   process: processEstimator,
+  stratified: stratifiedEstimator,
   soft_baseline: softBaselineEstimator,
 };
 

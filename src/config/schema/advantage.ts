@@ -136,6 +136,33 @@ export const advantageSchema = z
       .describe("Process supervision: normalised step rewards, summed from each action on."),
     z
       .strictObject({
+        kind: z.literal("stratified"),
+        alpha: z
+          .number()
+          .min(0)
+          .max(1)
+          .default(0.8)
+          .describe("Share of the advantage within the stratum; 0 is GRPO. The paper tunes it per model."),
+        key: z
+          .union([
+            z.enum(["search_count", "tool_count", "turn_count", "tool_sequence", "call_outcome"]),
+            z.strictObject({ component: z.string().describe("Reward component whose value is the key.") }),
+          ])
+          .default("search_count")
+          .describe("What makes rows of a group alike; `{component: NAME}` is a reward of yours, with weight 0."),
+        max_bucket: z
+          .int()
+          .positive()
+          .nullable()
+          .default(null)
+          .describe("Counts from here on are one stratum; null keeps them apart."),
+        std: std.default("population").describe("Divided by n, so that the variance in a stratum is 1."),
+        epsilon,
+        then,
+      })
+      .describe("Stratified GRPO: rewards normalised among rows of the same structure, blended with the group's."),
+    z
+      .strictObject({
         kind: z.literal("soft_baseline"),
         temperature: z
           .number()
