@@ -18,6 +18,9 @@ export interface ModuleCall {
   context: RewardContext;
 }
 
+/** Host to worker. */
+export type ModuleRequest = ModuleCall | "close";
+
 /** What an exception of user code looked like, where it can be told. */
 export interface ModuleFailure {
   message: string;

@@ -3,7 +3,7 @@ import { register } from "node:module";
 import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 import { checkValues } from "./check-values.js";
-import type { ModuleAnswer, ModuleCall, ModuleFailure, ModuleStart } from "./module-messages.js";
+import type { ModuleAnswer, ModuleCall, ModuleFailure, ModuleRequest, ModuleStart } from "./module-messages.js";
 import type { RewardSample } from "./types.js";
 
 type RewardFunction = (samples: RewardSample[], context: unknown) => unknown;
@@ -79,8 +79,9 @@ function describeFailure(thrown: unknown): ModuleFailure {
 try {
   const reward = await load();
   if (reward !== null) {
-    port.on("message", (call: ModuleCall) => {
-      answer(reward, call).catch((thrown: unknown) =>
+    port.on("message", (request: ModuleRequest) => {
+      if (request === "close") return port.close();
+      answer(reward, request).catch((thrown: unknown) =>
         port.postMessage({ kind: "threw", failure: describeFailure(thrown) } satisfies ModuleAnswer),
       );
     });

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { RewardSpecOf } from "../config/schema/rewards.js";
 import { ExitCode, GrpoError } from "../errors.js";
-import type { ModuleAnswer, ModuleCall, ModuleFailure, ModuleStart } from "./module-messages.js";
+import type { ModuleAnswer, ModuleCall, ModuleFailure, ModuleRequest, ModuleStart } from "./module-messages.js";
 import { describeSample, rewardError, valueError } from "./reward-error.js";
 import type { CallResult, CallScorer, RewardContext, RewardSample } from "./types.js";
 
@@ -60,9 +60,17 @@ export class ModuleReward implements CallScorer {
     return result;
   }
 
+  /** Lets the worker end by itself, so that what it printed arrives, and ends it after a second. */
   async close(): Promise<void> {
     await this.queue;
-    this.end();
+    const worker = this.worker;
+    if (worker === null) return;
+    const timer = setTimeout(() => void worker.terminate(), 1000);
+    const ended = new Promise((resolveEnd) => worker.once("exit", resolveEnd));
+    worker.postMessage("close" satisfies ModuleRequest);
+    await ended;
+    clearTimeout(timer);
+    this.worker = null;
   }
 
   private async start(): Promise<Worker> {
