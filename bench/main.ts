@@ -2,6 +2,7 @@
 const programs: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
   adamw: () => import("./adamw.js"),
   pointwise: () => import("./pointwise.js"),
+  attention: () => import("./attention.js"),
   ceiling: () => import("./ceiling.js"),
   gemm: () => import("./gemm.js"),
 };

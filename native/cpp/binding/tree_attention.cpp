@@ -7,6 +7,7 @@ namespace {
 AttentionShape shape_of(const Args& a, std::size_t i, double scale) {
   const AttentionShape s{a.size(i, "heads"), a.size(i + 1, "kvHeads"), a.size(i + 2, "headDim"), scale};
   if (s.kv_heads == 0 || s.heads == 0 || s.heads % s.kv_heads != 0) a.fail("heads must be a multiple of kvHeads");
+  if (!(scale > 0)) a.fail("scale must be positive");
   if (s.head_dim == 0 || s.head_dim % 2 != 0 || s.head_dim > 256) a.fail("headDim must be even and at most 256");
   return s;
 }

@@ -8,11 +8,11 @@
 namespace grpo {
 namespace GRPO_ISA_NS {
 
-// Accumulators of one tile fill the register file: rows x vectors of 16.
+// Accumulators of one tile fill the register file. Rows of a tile:
 #if defined(__AVX512F__)
-constexpr int kTileRows = 12, kTileVectors = 2, kWideRows = 6;
+constexpr int kTileRows = 12, kWideRows = 6;  // of 2 vectors; of 4
 #else
-constexpr int kTileRows = 6, kTileVectors = 1, kWideRows = 0;
+constexpr int kTileRows = 6;  // of 1 vector
 #endif
 
 GRPO_INLINE v16 load_word(const float* p) { return load16(p); }
@@ -69,12 +69,26 @@ static void product_tile(const Product<W>& p) {
     for (int j = 0; j < NV; ++j) store16(p.c + i * p.c_row + 16 * j, acc[i][j]);
 }
 
-template <class W, int NV, int R>
-static void product_rows(std::size_t rows, const Product<W>& p) {
-  if constexpr (R > 0) {
-    if (rows == static_cast<std::size_t>(R)) product_tile<W, R, NV>(p);
-    else product_rows<W, NV, R - 1>(rows, p);
+// The tiles of NV vectors for 1..kTileRows rows (kWideRows for the widest).
+template <class W, int NV>
+GRPO_INLINE void product_rows(std::size_t rows, const Product<W>& p) {
+  using Tile = void (*)(const Product<W>&);
+#if defined(__AVX512F__)
+  if constexpr (NV == 4) {
+    static constexpr Tile tiles[] = {product_tile<W, 1, NV>, product_tile<W, 2, NV>, product_tile<W, 3, NV>,
+                                     product_tile<W, 4, NV>, product_tile<W, 5, NV>, product_tile<W, 6, NV>};
+    tiles[rows - 1](p);
+  } else {
+    static constexpr Tile tiles[] = {product_tile<W, 1, NV>, product_tile<W, 2, NV>,  product_tile<W, 3, NV>,  product_tile<W, 4, NV>,
+                                     product_tile<W, 5, NV>, product_tile<W, 6, NV>,  product_tile<W, 7, NV>,  product_tile<W, 8, NV>,
+                                     product_tile<W, 9, NV>, product_tile<W, 10, NV>, product_tile<W, 11, NV>, product_tile<W, 12, NV>};
+    tiles[rows - 1](p);
   }
+#else
+  static constexpr Tile tiles[] = {product_tile<W, 1, NV>, product_tile<W, 2, NV>, product_tile<W, 3, NV>,
+                                   product_tile<W, 4, NV>, product_tile<W, 5, NV>, product_tile<W, 6, NV>};
+  tiles[rows - 1](p);
+#endif
 }
 
 // At most kTileRows rows; `columns` is a multiple of 16.
@@ -85,16 +99,20 @@ static void product(std::size_t rows, std::size_t columns, Product<W> p) {
   for (std::size_t n = 0; n < columns;) {
     p.b = b + (n / 32) * p.b_panel + n % 32;
     p.c = c + n;
-    if (kWideRows > 0 && rows <= kWideRows && columns - n >= 64) {
-      product_rows<W, 4, kWideRows>(rows, p);
+#if defined(__AVX512F__)
+    if (rows <= kWideRows && columns - n >= 64) {
+      product_rows<W, 4>(rows, p);
       n += 64;
-    } else if (columns - n >= 16 * kTileVectors) {
-      product_rows<W, kTileVectors, kTileRows>(rows, p);
-      n += 16 * kTileVectors;
-    } else {
-      product_rows<W, 1, kTileRows>(rows, p);
-      n += 16;
+      continue;
     }
+    if (columns - n >= 32) {
+      product_rows<W, 2>(rows, p);
+      n += 32;
+      continue;
+    }
+#endif
+    product_rows<W, 1>(rows, p);
+    n += 16;
   }
 }
 

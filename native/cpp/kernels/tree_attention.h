@@ -56,7 +56,7 @@ struct RotaryShape {
 
 struct AttentionKernels {
   // Writes K and V of every row into its block, copies, then attends for the queries.
-  //   qkv (rows, width), out (queries, heads head_dim), stats (queries, heads, 2) accumulators or nullptr: max, 1 / sum
+  //   qkv (rows, width), out (queries, heads head_dim), stats (queries, heads, 2) accumulators or nullptr: max (in base 2), 1 / sum
   void (*forward)(ThreadPool&, DType, const AttentionShape&, const AttentionPlan&, const void* qkv, void* k, void* v, void* out,
                   void* stats);
   // dq per query over its keys in order, dk and dv per block over its queries in ascending order (heads of a row in order),

@@ -89,7 +89,7 @@ struct Backward {
     }
     w.each_run(u, seen, [&](std::size_t first, std::size_t count, std::int32_t id, std::size_t keys) {
       const std::size_t at = w.block_offset(id, u.head), r = first * group;
-      w.tiles.backward_query({count * group, dim, padded, static_cast<C>(w.shape.scale), q + r * padded, dy + r * padded, seen, keys,
+      w.tiles.backward_query({count * group, dim, padded, static_cast<C>(w.shape.scale * kLog2E), static_cast<C>(w.shape.scale), q + r * padded, dy + r * padded, seen, keys,
                               kept + r * 2, d + r, k + at, k_rows + at, v_columns + at, dq + r * padded, nullptr, nullptr});
     });
     for (std::size_t i = 0; i < u.count; ++i)
@@ -117,7 +117,7 @@ struct Backward {
         keys = std::max(keys, n);
         for (std::size_t h = 0; h < group; ++h) seen[i * group + h] = n;
       }
-      w.tiles.backward_key({count * group, w.dim, padded, static_cast<C>(w.shape.scale), q, dy, seen, static_cast<std::size_t>(keys),
+      w.tiles.backward_key({count * group, w.dim, padded, static_cast<C>(w.shape.scale * kLog2E), static_cast<C>(w.shape.scale), q, dy, seen, static_cast<std::size_t>(keys),
                             kept, d, k + at, nullptr, v_columns + at, nullptr, dk + at, dv + at});
     }
   }

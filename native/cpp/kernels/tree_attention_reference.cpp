@@ -1,7 +1,9 @@
 // The tile functions of tree_attention_tiles.h as loops a reader can check against the formula. The only path for float64.
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
-#include "core/math.h"
+#include "kernels/attention_exp2.h"
 #include "kernels/tree_attention_tiles.h"
 
 namespace grpo {
@@ -44,14 +46,15 @@ void forward(const ForwardTile<T>& t) {
     const T* q = t.q + r * t.padded;
     const std::size_t n = static_cast<std::size_t>(t.visible[r]);
     C s[kBlockKeys], p[kBlockKeys] = {};
-    C top = t.max[r];
+    C top = -std::numeric_limits<C>::infinity();
     for (std::size_t j = 0; j < n; ++j) {
-      s[j] = t.scale * chain<T>(C(0), t.dim, [&](std::size_t d) { return load(q[d]); },
-                                [&](std::size_t d) { return load(key_at(t.k, t.padded, j, d)); });
+      s[j] = chain<T>(C(0), t.dim, [&](std::size_t d) { return load(q[d]); },
+                      [&](std::size_t d) { return load(key_at(t.k, t.padded, j, d)); });
       if (s[j] > top) top = s[j];
     }
-    const C correction = exp_own(t.max[r] - top);
-    for (std::size_t j = 0; j < n; ++j) p[j] = exp_own(s[j] - top);
+    top = std::max(top * t.scale, t.max[r]);
+    const C correction = exp2_own(t.max[r] - top);
+    for (std::size_t j = 0; j < n; ++j) p[j] = exp2_own(std::fma(s[j], t.scale, -top));
     for (std::size_t i = 0; i < 16; ++i)
       t.sum[r * 16 + i] = std::fma(t.sum[r * 16 + i], correction, (p[i] + p[16 + i]) + (p[32 + i] + p[48 + i]));
     for (std::size_t d = 0; d < t.dim; ++d)
@@ -92,9 +95,9 @@ void row_gradients(const BackwardTile<T>& t, std::size_t r, compute_t<T>* p, com
                          [&](std::size_t d) { return load(key_at(t.k, t.padded, j, d)); });
     const C dp = chain<T>(C(0), t.dim, [&](std::size_t d) { return load(dout[d]); },
                           [&](std::size_t d) { return load(key_at(t.v_columns, t.padded, j, d)); });
-    const C exact = exp_own(t.scale * s - t.stats[2 * r]) * t.stats[2 * r + 1];
+    const C exact = exp2_own(std::fma(s, t.scale, -t.stats[2 * r])) * t.stats[2 * r + 1];
     p[j] = rounded<T>(exact);
-    ds[j] = rounded<T>(exact * (dp - t.delta[r]) * t.scale);
+    ds[j] = rounded<T>(exact * (dp - t.delta[r]) * t.gradient_scale);
   }
 }
 

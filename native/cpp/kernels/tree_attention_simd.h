@@ -1,5 +1,6 @@
 #pragma once
 // The tile functions of tree_attention_tiles.h on 16 lanes. A lane is a key (scores) or a dimension (outputs).
+#include "kernels/attention_exp2.h"
 #include "kernels/attention_gemm_simd.h"
 #include "kernels/tree_attention_tiles.h"
 
@@ -37,9 +38,15 @@ GRPO_INLINE void store_part(T* p, v16 x, std::size_t n) {
   store_lanes(t, x);
   for (std::size_t i = 0; i < n; ++i) p[i] = t[i];
 }
-// p and ds as the next product takes them. Neither is ever subnormal in a way that matters: p is 0 or above 2^-126.
+// p and ds as the next product takes them. The instruction flushes subnormal numbers, as the product that reads them does.
 GRPO_INLINE void store_factor(float* p, v16 x) { store16(p, x); }
-GRPO_INLINE void store_factor(bf16* p, v16 x) { store_bf16(p, x); }
+GRPO_INLINE void store_factor(bf16* p, v16 x) {
+#if defined(__AVX512BF16__)
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), (__m256i)_mm512_cvtneps_pbh(x.v));
+#else
+  store_bf16(p, x);
+#endif
+}
 
 GRPO_INLINE float max_of(v16 x) {
 #if defined(__AVX512F__)
@@ -49,20 +56,20 @@ GRPO_INLINE float max_of(v16 x) {
 #endif
 }
 
-// exp16 for x <= 0 or -inf: the same bits without the checks for large x.
-GRPO_INLINE v16 exp_negative(v16 x) {
-  const v16 low = set16(-87.3f), clamped = max16(x, low);
-  const v16 n = round16(mul16(clamped, set16(1.44269504088896341f)));
-  v16 r = fma16(n, set16(-0.693145751953125f), clamped);
-  r = fma16(n, set16(-1.42860682030941723212e-6f), r);
-  v16 p = set16(1.9875691500e-4f);
-  p = fma16(p, r, set16(1.3981999507e-3f));
-  p = fma16(p, r, set16(8.3334519073e-3f));
-  p = fma16(p, r, set16(4.1665795894e-2f));
-  p = fma16(p, r, set16(1.6666665459e-1f));
-  p = fma16(p, r, set16(5.0000001201e-1f));
-  p = fma16(p, mul16(r, r), add16(r, set16(1.0f)));
+// 2^x; the scalar twin is exp2_own in attention_exp2.h.
+GRPO_INLINE v16 exp2_16(v16 x) {
+  const v16 low = set16(kExp2Low), clamped = max16(x, low);
+  const v16 n = round16(clamped), r = sub16(clamped, n);
+  v16 p = fma16(set16(kExp2[4]), r, set16(kExp2[3]));
+  p = fma16(p, r, set16(kExp2[2]));
+  p = fma16(p, r, set16(kExp2[1]));
+  p = fma16(p, r, set16(kExp2[0]));
+  p = fma16(p, r, set16(1.0f));
+#if defined(__AVX512F__)
+  return {_mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x.v, low.v, _CMP_NLT_UQ), p.v, n.v)};
+#else
   return select_lt16(x, low, zero16(), ldexp16(p, n));
+#endif
 }
 
 // x where lane + 16 i < visible, else `hidden`.
@@ -71,50 +78,75 @@ GRPO_INLINE v16 mask(v16 x, int i, float visible, float hidden) {
   return select_lt16(load16(lanes), set16(visible - 16.0f * static_cast<float>(i)), x, set16(hidden));
 }
 
-// Scores of `rows` tile rows against the keys of a K-like block: s (rows, 64), columns beyond the first 32 only if needed.
+// Scores of `rows` tile rows against the first `columns` keys of a K-like block: s (rows, 64).
 template <class T>
-GRPO_INLINE void scores(std::size_t rows, std::size_t dim, std::size_t padded, std::size_t keys, const T* q, const T* k, float* s) {
+GRPO_INLINE void scores(std::size_t rows, std::size_t dim, std::size_t padded, std::size_t columns, const T* q, const T* k, float* s) {
   constexpr std::size_t per = kPerWord<T>;
-  product<word_t<T>>(rows, keys > 32 ? 64 : 32, {dim / per, words(q), padded / per, 1, words(k), 32, 32 * padded / per, s, kBlockKeys, nullptr});
+  product<word_t<T>>(rows, columns, {dim / per, words(q), padded / per, 1, words(k), 32, 32 * padded / per, s, kBlockKeys, nullptr});
+}
+
+// Vectors of 16 keys that hold the first `keys`.
+GRPO_INLINE int vectors_of(std::size_t keys) { return static_cast<int>((keys + 15) / 16); }
+
+// The largest visible score of one tile row (64 scores at s), masked ones set to -inf; `full`: all 64 are visible.
+template <bool full>
+GRPO_INLINE float row_max(float* s, int visible) {
+  v16 x[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    if (!full && 16 * i >= visible) {
+      x[i] = set16(-__builtin_inff());
+    } else {
+      x[i] = load16(s + 16 * i);
+      if (!full && 16 * i + 16 > visible) x[i] = mask(x[i], i, static_cast<float>(visible), -__builtin_inff());
+    }
+    if (!full) store16(s + 16 * i, x[i]);
+  }
+  return max_of(max16(max16(x[0], x[1]), max16(x[2], x[3])));
+}
+
+// p = 2^(scale s - top) of the first `vectors` x 16 keys of one tile row; the carried sum continues.
+template <class T>
+GRPO_INLINE void row_exp(int vectors, const float* s, v16 scale, float top, float factor, float* sum, T* p) {
+  v16 x[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    x[i] = zero16();
+    if (i < vectors) {
+      x[i] = exp2_16(fma16(load16(s + 16 * i), scale, set16(-top)));
+      store_factor(p + 16 * i, x[i]);
+    }
+  }
+  store16(sum, fma16(load16(sum), set16(factor), add16(add16(x[0], x[1]), add16(x[2], x[3]))));
 }
 
 template <class T>
 static void attention_forward(const ForwardTile<T>& t) {
   using W = word_t<T>;
   constexpr std::size_t per = kPerWord<T>;
-  alignas(64) float s[kTileRows * kBlockKeys], sums[kTileRows * 16], factor[16];
+  alignas(64) float s[kTileRows * kBlockKeys], factor[16] = {};
   alignas(64) T p[kTileRows * kBlockKeys];
   // The last pair of an odd number of keys: what lies in the slot after them is not a key.
   alignas(64) W last[kMaxDim];
   const std::size_t pairs = t.keys / per, rest = t.keys % per;
+  const int vectors = vectors_of(t.keys);
   if constexpr (per == 2)
     for (std::size_t d = 0; rest && d < t.padded; ++d) last[d] = words(t.v)[pairs * t.padded + d] & 0xffffu;
   const v16 scale = set16(t.scale);
   each_tile(t.rows, [&](std::size_t first, std::size_t rows) {
-    scores(rows, t.dim, t.padded, t.keys, t.q + first * t.padded, t.k, s);
-    for (std::size_t r = 0; r < 16; ++r) factor[r] = 0;
+    float* max = t.max + first;
+    scores(rows, t.dim, t.padded, 16 * static_cast<std::size_t>(vectors), t.q + first * t.padded, t.k, s);
     for (std::size_t r = 0; r < rows; ++r) {
-      v16 x[4];
-      const int vectors = t.keys > 32 ? 4 : 2, visible = t.visible[first + r];
-      for (int i = 0; i < 4; ++i) x[i] = i < vectors ? mul16(load16(s + r * kBlockKeys + 16 * i), scale) : set16(-__builtin_inff());
-      if (visible < static_cast<int>(kBlockKeys))
-        for (int i = 0; i < 4; ++i) x[i] = mask(x[i], i, static_cast<float>(visible), -__builtin_inff());
-      const float old = t.max[first + r], block = max_of(max16(max16(x[0], x[1]), max16(x[2], x[3])));
-      const float top = block > old ? block : old;
-      t.max[first + r] = top;
-      factor[r] = old - top;
-      for (int i = 0; i < 4; ++i) {
-        x[i] = exp_negative(sub16(x[i], set16(top)));
-        store_factor(p + r * kBlockKeys + 16 * i, x[i]);
-      }
-      store16(sums + 16 * r, add16(add16(x[0], x[1]), add16(x[2], x[3])));
+      const int visible = t.visible[first + r];
+      const float block = (visible == 64 ? row_max<true>(s + r * kBlockKeys, 64) : row_max<false>(s + r * kBlockKeys, visible)) * t.scale;
+      const float old = max[r];
+      max[r] = old > block ? old : block;
+      factor[r] = old - max[r];
     }
-    store16(factor, exp_negative(load16(factor)));
-    for (std::size_t r = 0; r < rows; ++r) {
-      float* sum = t.sum + (first + r) * 16;
-      store16(sum, fma16(load16(sum), set16(factor[r]), load16(sums + 16 * r)));
-    }
-    Product<W> pv{pairs, words(p), kBlockKeys / per, 1, words(t.v), t.padded, 32, t.acc + first * t.padded, t.padded, factor};
+    store16(factor, exp2_16(load16(factor)));
+    for (std::size_t r = 0; r < rows; ++r)
+      row_exp(vectors, s + r * kBlockKeys, scale, max[r], factor[r], t.sum + (first + r) * 16, p + r * kBlockKeys);
+    const Product<W> pv{pairs, words(p), kBlockKeys / per, 1, words(t.v), t.padded, 32, t.acc + first * t.padded, t.padded, factor};
     product<W>(rows, t.padded, pv);
     if (per == 2 && rest) product<W>(rows, t.padded, {1, words(p) + pairs, kBlockKeys / per, 1, last, t.padded, 32, pv.c, t.padded, kOnes});
   });
@@ -147,22 +179,22 @@ static float attention_dot(std::size_t dim, const T* a, const T* b) {
 template <class T>
 GRPO_INLINE void row_gradients(const BackwardTile<T>& t, std::size_t first, std::size_t rows, T* p, T* ds) {
   alignas(64) float s[kTileRows * kBlockKeys], dp[kTileRows * kBlockKeys];
-  scores(rows, t.dim, t.padded, t.keys, t.q + first * t.padded, t.k, s);
-  scores(rows, t.dim, t.padded, t.keys, t.dout + first * t.padded, t.v_columns, dp);
-  const v16 scale = set16(t.scale);
-  const int vectors = t.keys > 32 ? 4 : 2;
+  const int vectors = vectors_of(t.keys);
+  scores(rows, t.dim, t.padded, 16 * static_cast<std::size_t>(vectors), t.q + first * t.padded, t.k, s);
+  scores(rows, t.dim, t.padded, 16 * static_cast<std::size_t>(vectors), t.dout + first * t.padded, t.v_columns, dp);
+  const v16 scale = set16(t.scale), gradient_scale = set16(t.gradient_scale);
   for (std::size_t r = 0; r < rows; ++r) {
-    const v16 max = set16(t.stats[2 * (first + r)]), inverse = set16(t.stats[2 * (first + r) + 1]), delta = set16(t.delta[first + r]);
-    const float visible = static_cast<float>(t.visible[first + r]);
+    const v16 max = set16(-t.stats[2 * (first + r)]), inverse = set16(t.stats[2 * (first + r) + 1]), delta = set16(t.delta[first + r]);
+    const int visible = t.visible[first + r];
     for (int i = 0; i < 4; ++i) {
       const std::size_t at = r * kBlockKeys + 16 * static_cast<std::size_t>(i);
       v16 e = zero16(), g = zero16();
-      if (i < vectors) {
-        e = mul16(exp_negative(sub16(mul16(scale, load16(s + at)), max)), inverse);
-        g = mul16(mul16(e, sub16(load16(dp + at), delta)), scale);
-        if (visible < static_cast<float>(kBlockKeys)) {
-          e = mask(e, i, visible, 0.0f);
-          g = mask(g, i, visible, 0.0f);
+      if (16 * i < visible) {
+        e = mul16(exp2_16(fma16(load16(s + at), scale, max)), inverse);
+        g = mul16(mul16(e, sub16(load16(dp + at), delta)), gradient_scale);
+        if (visible < 16 * i + 16) {
+          e = mask(e, i, static_cast<float>(visible), 0.0f);
+          g = mask(g, i, static_cast<float>(visible), 0.0f);
         }
       }
       if (p) store_factor(p + at, e);

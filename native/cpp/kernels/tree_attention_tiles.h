@@ -11,7 +11,7 @@ template <class T>
 struct ForwardTile {
   using C = compute_t<T>;
   std::size_t rows, dim, padded;
-  C scale;
+  C scale;                      // of q . k, times log2(e): p = 2^(scale q . k - max)
   const T* q;                   // (rows, padded)
   const std::int32_t* visible;  // (rows): keys 0..visible-1 of the block are seen; 1..64
   std::size_t keys;             // largest `visible`
@@ -23,7 +23,7 @@ template <class T>
 struct BackwardTile {
   using C = compute_t<T>;
   std::size_t rows, dim, padded;
-  C scale;
+  C scale, gradient_scale;      // as in ForwardTile; and without log2(e)
   const T *q, *dout;            // (rows, padded)
   const std::int32_t* visible;
   std::size_t keys;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/threads.h"
+#include "kernels/attention_exp2.h"
 #include "kernels/tree_attention.h"
 #include "kernels/tree_attention_tiles.h"
 
@@ -165,7 +166,7 @@ struct Walk {
     std::fill_n(acc, rows * padded, C(0));
     each_run(u, seen, [&](std::size_t first, std::size_t count, std::int32_t id, std::size_t keys) {
       const std::size_t at = block_offset(id, u.head), r = first * group;
-      tiles.forward({count * group, dim, padded, static_cast<C>(shape.scale), q + r * padded, seen, keys, k + at, v + at, max + r,
+      tiles.forward({count * group, dim, padded, static_cast<C>(shape.scale * kLog2E), q + r * padded, seen, keys, k + at, v + at, max + r,
                      sum + r * 16, acc + r * padded});
     });
     for (std::size_t i = 0; i < u.count; ++i) {
