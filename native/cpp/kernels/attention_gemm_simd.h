@@ -48,19 +48,23 @@ static void product_tile(const Product<W>& p) {
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) acc[i][j] = mul16(load16(p.c + i * p.c_row + 16 * j), set16(p.start[i]));
   }
-  const W *a = p.a, *b = p.b;
+  // A base for every three rows: the rows between are one scaled index away.
   const std::size_t a_row = p.a_row, a_step = p.a_step, b_row = p.b_row, b_panel = p.b_panel;
+  const W *a0 = p.a, *a3 = a0 + 3 * a_row, *a6 = a0 + 6 * a_row, *a9 = a0 + 9 * a_row, *b = p.b;
   for (std::size_t k = p.steps; k > 0; --k) {
     decltype(load_word(b)) row[NV];
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) row[j] = load_word(b + (j / 2) * b_panel + (j % 2) * 16);
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
-      const auto x = set_word(a[i * a_row]);
+      const auto x = set_word((i < 3 ? a0 : i < 6 ? a3 : i < 9 ? a6 : a9)[(i % 3) * a_row]);
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) acc[i][j] = multiply_add(acc[i][j], x, row[j]);
     }
-    a += a_step;
+    a0 += a_step;
+    a3 += a_step;
+    a6 += a_step;
+    a9 += a_step;
     b += b_row;
   }
 #pragma GCC unroll 16

@@ -87,9 +87,9 @@ struct Backward {
       for (std::size_t h = 0; h < group; ++h)
         d[i * group + h] = delta[first + h] = w.tiles.dot(dim, out + (first + h) * dim, dout + (first + h) * dim);
     }
-    w.each_run(u, seen, [&](std::size_t first, std::size_t count, std::int32_t id, std::size_t keys) {
+    w.each_run(u, seen, [&](std::size_t first, std::size_t count, std::int32_t id) {
       const std::size_t at = w.block_offset(id, u.head), r = first * group;
-      w.tiles.backward_query({count * group, dim, padded, static_cast<C>(w.shape.scale * kLog2E), static_cast<C>(w.shape.scale), q + r * padded, dy + r * padded, seen, keys,
+      w.tiles.backward_query({count * group, dim, padded, static_cast<C>(w.shape.scale * kLog2E), static_cast<C>(w.shape.scale), q + r * padded, dy + r * padded, seen,
                               kept + r * 2, d + r, k + at, k_rows + at, v_columns + at, dq + r * padded, nullptr, nullptr});
     });
     for (std::size_t i = 0; i < u.count; ++i)
@@ -108,16 +108,14 @@ struct Backward {
     std::fill_n(dv + at, w.block, C(0));
     for (std::size_t first = index.start[id]; first < index.start[id + 1]; first += most) {
       const std::size_t count = std::min(most, index.start[id + 1] - first);
-      std::int32_t keys = 0;
       for (std::size_t i = 0; i < count; ++i) {
         const std::size_t query = index.query[first + i];
         gather_row(query, head, i, q, dy, kept);
         std::memcpy(d + i * group, delta + query * w.shape.heads + head * group, group * sizeof(C));
         const std::int32_t n = w.visible(w.plan.row_of(query), index.at[first + i]);
-        keys = std::max(keys, n);
         for (std::size_t h = 0; h < group; ++h) seen[i * group + h] = n;
       }
-      w.tiles.backward_key({count * group, w.dim, padded, static_cast<C>(w.shape.scale * kLog2E), static_cast<C>(w.shape.scale), q, dy, seen, static_cast<std::size_t>(keys),
+      w.tiles.backward_key({count * group, w.dim, padded, static_cast<C>(w.shape.scale * kLog2E), static_cast<C>(w.shape.scale), q, dy, seen,
                             kept, d, k + at, nullptr, v_columns + at, nullptr, dk + at, dv + at});
     }
   }

@@ -107,7 +107,7 @@ void backward_query(const BackwardTile<T>& t) {
   for (std::size_t r = 0; r < t.rows; ++r) {
     row_gradients(t, r, p, ds);
     for (std::size_t d = 0; d < t.dim; ++d)
-      t.dq[r * t.padded + d] = chain<T>(t.dq[r * t.padded + d], t.keys, [&](std::size_t j) { return ds[j]; },
+      t.dq[r * t.padded + d] = chain<T>(t.dq[r * t.padded + d], static_cast<std::size_t>(t.visible[r]), [&](std::size_t j) { return ds[j]; },
                                         [&](std::size_t j) { return load(value_at(t.k_rows, t.padded, j, d)); });
   }
 }

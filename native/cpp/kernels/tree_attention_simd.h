@@ -78,15 +78,21 @@ GRPO_INLINE v16 mask(v16 x, int i, float visible, float hidden) {
   return select_lt16(load16(lanes), set16(visible - 16.0f * static_cast<float>(i)), x, set16(hidden));
 }
 
-// Scores of `rows` tile rows against the first `columns` keys of a K-like block: s (rows, 64).
+// Scores of `rows` tile rows against the first `vectors` x 16 keys of a K-like block: s (rows, 64).
 template <class T>
-GRPO_INLINE void scores(std::size_t rows, std::size_t dim, std::size_t padded, std::size_t columns, const T* q, const T* k, float* s) {
+GRPO_INLINE void scores(std::size_t rows, std::size_t dim, std::size_t padded, int vectors, const T* q, const T* k, float* s) {
   constexpr std::size_t per = kPerWord<T>;
-  product<word_t<T>>(rows, columns, {dim / per, words(q), padded / per, 1, words(k), 32, 32 * padded / per, s, kBlockKeys, nullptr});
+  product<word_t<T>>(rows, 16 * static_cast<std::size_t>(vectors), {dim / per, words(q), padded / per, 1, words(k), 32, 32 * padded / per, s, kBlockKeys, nullptr});
 }
 
 // Vectors of 16 keys that hold the first `keys`.
 GRPO_INLINE int vectors_of(std::size_t keys) { return static_cast<int>((keys + 15) / 16); }
+
+GRPO_INLINE std::size_t most_visible(const std::int32_t* visible, std::size_t rows) {
+  std::int32_t most = 0;
+  for (std::size_t r = 0; r < rows; ++r) most = visible[r] > most ? visible[r] : most;
+  return static_cast<std::size_t>(most);
+}
 
 // The largest visible score of one tile row (64 scores at s), masked ones set to -inf; `full`: all 64 are visible.
 template <bool full>
@@ -126,16 +132,13 @@ static void attention_forward(const ForwardTile<T>& t) {
   constexpr std::size_t per = kPerWord<T>;
   alignas(64) float s[kTileRows * kBlockKeys], factor[16] = {};
   alignas(64) T p[kTileRows * kBlockKeys];
-  // The last pair of an odd number of keys: what lies in the slot after them is not a key.
   alignas(64) W last[kMaxDim];
-  const std::size_t pairs = t.keys / per, rest = t.keys % per;
-  const int vectors = vectors_of(t.keys);
-  if constexpr (per == 2)
-    for (std::size_t d = 0; rest && d < t.padded; ++d) last[d] = words(t.v)[pairs * t.padded + d] & 0xffffu;
   const v16 scale = set16(t.scale);
   each_tile(t.rows, [&](std::size_t first, std::size_t rows) {
     float* max = t.max + first;
-    scores(rows, t.dim, t.padded, 16 * static_cast<std::size_t>(vectors), t.q + first * t.padded, t.k, s);
+    const std::size_t keys = most_visible(t.visible + first, rows), pairs = keys / per;
+    const int vectors = vectors_of(keys);
+    scores(rows, t.dim, t.padded, vectors, t.q + first * t.padded, t.k, s);
     for (std::size_t r = 0; r < rows; ++r) {
       const int visible = t.visible[first + r];
       const float block = (visible == 64 ? row_max<true>(s + r * kBlockKeys, 64) : row_max<false>(s + r * kBlockKeys, visible)) * t.scale;
@@ -148,7 +151,13 @@ static void attention_forward(const ForwardTile<T>& t) {
       row_exp(vectors, s + r * kBlockKeys, scale, max[r], factor[r], t.sum + (first + r) * 16, p + r * kBlockKeys);
     const Product<W> pv{pairs, words(p), kBlockKeys / per, 1, words(t.v), t.padded, 32, t.acc + first * t.padded, t.padded, factor};
     product<W>(rows, t.padded, pv);
-    if (per == 2 && rest) product<W>(rows, t.padded, {1, words(p) + pairs, kBlockKeys / per, 1, last, t.padded, 32, pv.c, t.padded, kOnes});
+    if constexpr (per == 2) {
+      if (keys % 2) {
+        // The last pair of an odd number of keys: what lies in the slot after them need not be a key.
+        for (std::size_t d = 0; d < t.padded; ++d) last[d] = words(t.v)[pairs * t.padded + d] & 0xffffu;
+        product<W>(rows, t.padded, {1, words(p) + pairs, kBlockKeys / 2, 1, last, t.padded, 32, pv.c, t.padded, kOnes});
+      }
+    }
   });
 }
 
@@ -179,9 +188,9 @@ static float attention_dot(std::size_t dim, const T* a, const T* b) {
 template <class T>
 GRPO_INLINE void row_gradients(const BackwardTile<T>& t, std::size_t first, std::size_t rows, T* p, T* ds) {
   alignas(64) float s[kTileRows * kBlockKeys], dp[kTileRows * kBlockKeys];
-  const int vectors = vectors_of(t.keys);
-  scores(rows, t.dim, t.padded, 16 * static_cast<std::size_t>(vectors), t.q + first * t.padded, t.k, s);
-  scores(rows, t.dim, t.padded, 16 * static_cast<std::size_t>(vectors), t.dout + first * t.padded, t.v_columns, dp);
+  const int vectors = vectors_of(most_visible(t.visible + first, rows));
+  scores(rows, t.dim, t.padded, vectors, t.q + first * t.padded, t.k, s);
+  scores(rows, t.dim, t.padded, vectors, t.dout + first * t.padded, t.v_columns, dp);
   const v16 scale = set16(t.scale), gradient_scale = set16(t.gradient_scale);
   for (std::size_t r = 0; r < rows; ++r) {
     const v16 max = set16(-t.stats[2 * (first + r)]), inverse = set16(t.stats[2 * (first + r) + 1]), delta = set16(t.delta[first + r]);
@@ -210,15 +219,15 @@ static void attention_backward_query(const BackwardTile<T>& t) {
   alignas(64) T ds[kTileRows * kBlockKeys];
   each_tile(t.rows, [&](std::size_t first, std::size_t rows) {
     row_gradients<T>(t, first, rows, nullptr, ds);
-    product<W>(rows, t.padded, {(t.keys + per - 1) / per, words(ds), kBlockKeys / per, 1, words(t.k_rows), t.padded, 32,
+    product<W>(rows, t.padded, {(most_visible(t.visible + first, rows) + per - 1) / per, words(ds), kBlockKeys / per, 1, words(t.k_rows), t.padded, 32,
                                 t.dq + first * t.padded, t.padded, kOnes});
   });
 }
 
-// Two rows as pairs with the earlier row in the high half, so that dot_pairs takes them in order; the second may be absent.
-GRPO_INLINE void pair_rows(std::size_t n, const bf16* early, const bf16* late, std::uint32_t* to) {
-  const std::uint16_t *a = &early->bits, *b = late ? &late->bits : nullptr;
-  for (std::size_t i = 0; i < n; ++i) to[i] = static_cast<std::uint32_t>(a[i]) << 16 | (b ? b[i] : 0u);
+// Two rows as pairs with the earlier row in the high half, so that dot_pairs takes them in order; n is a multiple of 16.
+GRPO_INLINE void pair_rows(std::size_t n, const bf16* early, const bf16* late, std::uint32_t* __restrict to) {
+  for (; n > 0; n -= 16, early += 16, late += 16, to += 16)
+    for (int i = 0; i < 16; ++i) to[i] = static_cast<std::uint32_t>(early[i].bits) << 16 | late[i].bits;
 }
 
 // rows (n, columns) as the reduction over rows takes them; returns how many steps.
@@ -228,7 +237,9 @@ GRPO_INLINE std::size_t reduce_rows(std::size_t, std::size_t n, const float* fro
 }
 GRPO_INLINE std::size_t reduce_rows(std::size_t columns, std::size_t n, const bf16* from, const std::uint32_t*& words,
                                     std::uint32_t* work) {
-  for (std::size_t r = 0; r < n; r += 2) pair_rows(columns, from + r * columns, r + 1 < n ? from + (r + 1) * columns : nullptr, work + r / 2 * columns);
+  alignas(64) static const bf16 none[kMaxDim] = {};
+  for (std::size_t r = 0; r < n; r += 2)
+    pair_rows(columns, from + r * columns, r + 1 < n ? from + (r + 1) * columns : none, work + r / 2 * columns);
   words = work;
   return (n + 1) / 2;
 }
@@ -236,7 +247,8 @@ GRPO_INLINE std::size_t reduce_rows(std::size_t columns, std::size_t n, const bf
 template <class T>
 static void attention_backward_key(const BackwardTile<T>& t) {
   using W = word_t<T>;
-  constexpr bool kPairs = kPerWord<T> == 2;
+  constexpr std::size_t per = kPerWord<T>;
+  constexpr bool kPairs = per == 2;
   alignas(64) T p[kKeyRows * kBlockKeys], ds[kKeyRows * kBlockKeys];
   alignas(64) W p_work[kPairs ? kKeyRows / 2 * kBlockKeys : 16], row_work[kPairs ? kKeyRows / 2 * kMaxDim : 16];
   for (std::size_t base = 0; base < t.rows; base += kKeyRows) {
@@ -248,8 +260,13 @@ static void attention_backward_key(const BackwardTile<T>& t) {
       const W *a, *b;
       reduce_rows(kBlockKeys, n, factors, a, p_work);
       const std::size_t steps = reduce_rows(t.padded, n, from + base * t.padded, b, row_work);
-      each_tile(t.keys, [&](std::size_t first, std::size_t keys) {
-        product<W>(keys, t.padded, {steps, a + first, 1, kBlockKeys, b, t.padded, 32, to + first * t.padded, t.padded, kOnes});
+      each_tile(most_visible(t.visible + base, n), [&](std::size_t first, std::size_t keys) {
+        // Rows before the first that sees any of these keys would add zeros.
+        std::size_t skip = 0;
+        while (skip < n && t.visible[base + skip] <= static_cast<std::int32_t>(first)) ++skip;
+        skip /= per;
+        product<W>(keys, t.padded, {steps - skip, a + skip * kBlockKeys + first, 1, kBlockKeys, b + skip * t.padded, t.padded, 32,
+                                    to + first * t.padded, t.padded, kOnes});
       });
     };
     add(p, t.dout, t.dv);

@@ -14,7 +14,6 @@ struct ForwardTile {
   C scale;                      // of q . k, times log2(e): p = 2^(scale q . k - max)
   const T* q;                   // (rows, padded)
   const std::int32_t* visible;  // (rows): keys 0..visible-1 of the block are seen; 1..64
-  std::size_t keys;             // largest `visible`
   const T *k, *v;               // the block
   C *max, *sum, *acc;           // (rows), (rows, 16) partial sums by lane, (rows, padded): carried
 };
@@ -26,7 +25,6 @@ struct BackwardTile {
   C scale, gradient_scale;      // as in ForwardTile; and without log2(e)
   const T *q, *dout;            // (rows, padded)
   const std::int32_t* visible;
-  std::size_t keys;
   const C *stats, *delta;       // (rows, 2), (rows)
   const T *k, *k_rows, *v_columns;
   C* dq;                        // (rows, padded): continued; by backward_query

@@ -126,8 +126,8 @@ struct Walk {
     }
     return static_cast<std::size_t>(last + 1 + static_cast<std::int32_t>(kBlockKeys) - 1) / kBlockKeys;
   }
-  // Calls body(first, count, id, seen) for each run of queries of the unit that read the same block at the same index;
-  // seen (count x group) holds how many of its keys each tile row sees, and the return value is the largest of them.
+  // Calls body(first, count, id) for each run of queries of the unit that read the same block at the same index;
+  // seen (count x group) holds how many of its keys each tile row sees.
   template <class F>
   void each_run(const Unit& u, std::int32_t* seen, F&& body) const {
     const std::size_t blocks = blocks_of(u);
@@ -139,13 +139,11 @@ struct Walk {
           continue;
         }
         std::size_t j = i;
-        std::int32_t keys = 0;
         for (; j < u.count && block_at(plan.row_of(u.first + j), b) == id; ++j) {
           const std::int32_t n = visible(plan.row_of(u.first + j), b);
-          keys = std::max(keys, n);
           for (std::size_t h = 0; h < group; ++h) seen[(j - i) * group + h] = n;
         }
-        body(i, j - i, id, static_cast<std::size_t>(keys));
+        body(i, j - i, id);
         i = j;
       }
     }
@@ -164,9 +162,9 @@ struct Walk {
     std::fill_n(max, rows, -std::numeric_limits<C>::infinity());
     std::fill_n(sum, rows * 16, C(0));
     std::fill_n(acc, rows * padded, C(0));
-    each_run(u, seen, [&](std::size_t first, std::size_t count, std::int32_t id, std::size_t keys) {
+    each_run(u, seen, [&](std::size_t first, std::size_t count, std::int32_t id) {
       const std::size_t at = block_offset(id, u.head), r = first * group;
-      tiles.forward({count * group, dim, padded, static_cast<C>(shape.scale * kLog2E), q + r * padded, seen, keys, k + at, v + at, max + r,
+      tiles.forward({count * group, dim, padded, static_cast<C>(shape.scale * kLog2E), q + r * padded, seen, k + at, v + at, max + r,
                      sum + r * 16, acc + r * padded});
     });
     for (std::size_t i = 0; i < u.count; ++i) {
