@@ -3,9 +3,9 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { storedElements } from "../src/engine/parameter.js";
-import { Tensor } from "../src/engine/tensor.js";
 import { loadAddon } from "../src/native/load.js";
 import { Ceiling } from "./ceiling.js";
+import { filled } from "./filled.js";
 import { best, median, table, timed } from "./timing.js";
 
 type Kind = "forward" | "dx" | "dw";
@@ -157,17 +157,6 @@ function measure(
     roofline_best: bound / best(times),
     roofline_median: bound / median(times),
   };
-}
-
-/** Small numbers that are no powers of two; their values do not change the time. */
-function filled(dtype: Type, shape: number[]): Tensor {
-  const tensor = Tensor.zeros(dtype, shape);
-  const block = Float32Array.from(
-    { length: Math.min(tensor.size, 1 << 16) },
-    (_, i) => ((i * 7919) % 1009) / 1e5 - 0.005,
-  );
-  for (let at = 0; at < tensor.size; at += block.length) tensor.write(block.subarray(0, tensor.size - at), at);
-  return tensor;
 }
 
 const percent = (ratio: number) => `${(100 * ratio).toFixed(0)}%`;

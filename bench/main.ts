@@ -5,6 +5,8 @@ const programs: Record<string, () => Promise<{ run(args: string[]): Promise<void
   attention: () => import("./attention.js"),
   ceiling: () => import("./ceiling.js"),
   gemm: () => import("./gemm.js"),
+  logprob: () => import("./logprob.js"),
+  sample: () => import("./sample.js"),
 };
 
 const [name, ...args] = process.argv.slice(2);

@@ -2,6 +2,7 @@
 // renormalised top-k, min-p. Each keeps a prefix of the ids sorted by (logit descending, id ascending), so what is kept is the
 // shortest of the prefixes, and a draw walks it in order of id.
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "core/philox.h"
@@ -32,40 +33,12 @@ std::size_t argmax(const Row<A>& row) {
   return 0;
 }
 
-// Inverse CDF over all ids: the tile by the tiles' sums, then the id within it.
-template <class T>
-std::size_t draw_any(const TileOps<T>& ops, const Row<compute_t<T>>& row, double u) {
-  using A = compute_t<T>;
-  double total = 0;
-  for (std::size_t t = 0; t < row.tiles; ++t) total += static_cast<double>(row.tile[t].sum) * exp_own(row.tile[t].max - row.stats.max);
-  const double target = u * total;
-  double below = 0;
-  std::size_t last = argmax(row);
-  A weights[kVocabTile];
-  for (std::size_t t = 0; t < row.tiles; ++t) {
-    const double mass = static_cast<double>(row.tile[t].sum) * exp_own(row.tile[t].max - row.stats.max);
-    if (below + mass > target || t + 1 == row.tiles) {
-      const std::size_t first = t * kVocabTile, n = row.columns(t);
-      ops.weights(row.logits + first, n, row.stats.max, weights);
-      for (std::size_t j = 0; j < n; ++j) {
-        if (weights[j] == 0) continue;
-        last = first + j;
-        below += weights[j];
-        if (below > target) return last;
-      }
-      return last;  // the rounding of the sums left the target just above the last id
-    }
-    below += mass;
-  }
-  return last;
-}
-
-// Ids that a restriction keeps: logit above the threshold, or equal to it for the first `ties` ids; weight
-// exp(logit - max) at least `floor`.
+// Ids that a restriction keeps: logit above the threshold, or equal to it up to id `last_tie`; weight exp(logit - max) at least
+// `floor`.
 template <class A>
 struct Cut {
   A threshold;
-  std::size_t ties;
+  std::size_t last_tie;
   A floor;
 };
 
@@ -88,10 +61,7 @@ struct Workspace {
 // The cut that keeps the first `count` of `sorted`.
 template <class A>
 Cut<A> cut_after(const std::vector<Candidate<A>>& sorted, std::size_t count, A floor) {
-  const A threshold = sorted[count - 1].logit;
-  std::size_t ties = 0;
-  for (std::size_t i = count; i > 0 && sorted[i - 1].logit == threshold; --i) ++ties;
-  return {threshold, ties, floor};
+  return {sorted[count - 1].logit, sorted[count - 1].id, floor};
 }
 
 // Shortest prefix of the sorted candidates whose mass, added to `below`, reaches `wanted`; all of them when they fall short.
@@ -160,7 +130,7 @@ Cut<compute_t<T>> cut_top_p(const TileOps<T>& ops, const Row<compute_t<T>>& row,
   for (std::size_t t = 0; t < row.tiles; ++t) {
     const A* l = row.logits + t * kVocabTile;
     const std::size_t n = row.columns(t);
-    ops.weights(l, n, max, weights);
+    ops.weights(l, n, max, kMasked<A>, A(0), weights);
     for (std::size_t j = 0; j < n; ++j) mass[bucket_of(max - l[j])] += weights[j];
   }
   double total = 0, below = 0;
@@ -177,57 +147,63 @@ Cut<compute_t<T>> cut_top_p(const TileOps<T>& ops, const Row<compute_t<T>>& row,
       if (bucket_of(max - l[j]) == end) list.push_back({l[j], static_cast<std::uint32_t>(t * kVocabTile + j)});
   }
   std::sort(list.begin(), list.end());
-  if (list.empty()) return {kMasked<A>, 0, floor};
+  if (list.empty()) return {kMasked<A>, row.limit, floor};
   return cut_after(list, nucleus(list, max, below, top_p * total), floor);
 }
 
-// Inverse CDF over the ids a cut keeps.
+// Weights of tile t that the cut keeps, and their sum.
 template <class T>
-std::size_t draw_kept(const TileOps<T>& ops, const Row<compute_t<T>>& row, Cut<compute_t<T>> cut, double u, Workspace<compute_t<T>>& work) {
+compute_t<T> kept_weights(const TileOps<T>& ops, const Row<compute_t<T>>& row, const Cut<compute_t<T>>& cut, std::size_t t,
+                          compute_t<T>* weights) {
+  using A = compute_t<T>;
+  const std::size_t first = t * kVocabTile, n = row.columns(t);
+  const A* l = row.logits + first;
+  const A above = std::nextafter(cut.threshold, std::numeric_limits<A>::infinity());
+  const bool ties = first <= cut.last_tie, all_ties = first + n <= cut.last_tie + 1;
+  if (!ties || all_ties) return ops.weights(l, n, row.stats.max, ties ? cut.threshold : above, cut.floor, weights);
+  // The tile in which the ties end.
+  A with_ties[kVocabTile];
+  ops.weights(l, n, row.stats.max, cut.threshold, cut.floor, with_ties);
+  A sum = ops.weights(l, n, row.stats.max, above, cut.floor, weights);
+  for (std::size_t j = 0; first + j <= cut.last_tie; ++j) {
+    if (l[j] != cut.threshold) continue;
+    weights[j] = with_ties[j];
+    sum += with_ties[j];
+  }
+  return sum;
+}
+
+// Inverse CDF over the ids that the cut keeps (null: all): the tile by the tiles' sums, then the id within it.
+template <class T>
+std::size_t draw_id(const TileOps<T>& ops, const Row<compute_t<T>>& row, const Cut<compute_t<T>>* cut, double u,
+                    std::vector<double>& tile_mass) {
   using A = compute_t<T>;
   A weights[kVocabTile];
-  std::size_t ties = cut.ties;
-  // Adds the weights that are kept in tile t to `sum`, up to the id where it passes `target`; that id, or `none`.
-  const std::size_t none = row.limit;
-  std::size_t last = none;
-  const auto walk = [&](std::size_t t, double& sum, double target) {
-    const A* l = row.logits + t * kVocabTile;
-    const std::size_t n = row.columns(t);
-    ops.weights(l, n, row.stats.max, weights);
-    for (std::size_t j = 0; j < n; ++j) {
-      if (l[j] < cut.threshold || weights[j] < cut.floor || weights[j] == 0) continue;
-      if (l[j] == cut.threshold && ties-- == 0) {
-        ties = 0;
-        continue;
-      }
-      last = t * kVocabTile + j;
-      sum += weights[j];
-      if (sum > target) return last;
-    }
-    return none;
-  };
-  work.tile_mass.assign(row.tiles, 0);
+  tile_mass.resize(row.tiles);
   double total = 0;
+  std::size_t last = 0;
   for (std::size_t t = 0; t < row.tiles; ++t) {
-    if (row.tile[t].max < cut.threshold || exp_own(row.tile[t].max - row.stats.max) < cut.floor) continue;
-    walk(t, work.tile_mass[t], std::numeric_limits<double>::infinity());
-    total += work.tile_mass[t];
+    const A top = exp_own(row.tile[t].max - row.stats.max);
+    if (!cut) tile_mass[t] = static_cast<double>(row.tile[t].sum) * top;
+    else if (row.tile[t].max < cut->threshold || top < cut->floor) tile_mass[t] = 0;
+    else tile_mass[t] = kept_weights(ops, row, *cut, t, weights);
+    if (tile_mass[t] > 0) last = t;
+    total += tile_mass[t];
   }
   const double target = u * total;
   double below = 0;
-  ties = cut.ties;
-  for (std::size_t t = 0; t < row.tiles; ++t) {
-    if (work.tile_mass[t] == 0) continue;
-    if (below + work.tile_mass[t] > target) {
-      const std::size_t id = walk(t, below, target);
-      return id == none ? last : id;
-    }
-    below += work.tile_mass[t];
-    // What the skipped tile used up of the ties.
-    if (row.tile[t].max >= cut.threshold)
-      for (std::size_t j = 0; j < row.columns(t) && ties > 0; ++j) ties -= row.logits[t * kVocabTile + j] == cut.threshold;
+  std::size_t t = 0;
+  while (t < last && below + tile_mass[t] <= target) below += tile_mass[t++];
+  kept_weights(ops, row, cut ? *cut : Cut<A>{kMasked<A>, row.limit, 0}, t, weights);
+  // Rounding may leave the target just above the last id.
+  std::size_t id = t * kVocabTile;
+  for (std::size_t j = 0; j < row.columns(t); ++j) {
+    if (weights[j] == 0) continue;
+    id = t * kVocabTile + j;
+    below += weights[j];
+    if (below > target) break;
   }
-  return last;
+  return id;
 }
 
 }  // namespace
@@ -247,13 +223,13 @@ void sample_rows(ThreadPool& pool, const TileOps<T>& ops, const Head& head, cons
   const bool restricted = restriction.top_k > 0 || restriction.top_p < 1 || restriction.min_p > 0;
   const Philox philox{{draw.key[0], draw.key[1]}};
   const A floor = restriction.min_p > 0 ? static_cast<A>(restriction.min_p) : A(0);
-  std::vector<Workspace<A>> workspaces(restricted ? static_cast<std::size_t>(pool.size()) : 0);
+  std::vector<Workspace<A>> workspaces(static_cast<std::size_t>(pool.size()));
   for (std::size_t begin = 0; begin < head.rows; begin += kSampleRows) {
     const std::size_t end = std::min(begin + kSampleRows, head.rows);
     A* logits = static_cast<A*>(scratch);
     auto* partials = reinterpret_cast<TileStats<A>*>(logits + (end - begin) * tiles * kVocabTile);
     walk_tiles<T>(pool, ops, head, begin, end, logits, partials, [](std::size_t, std::size_t, std::size_t, const A*, std::size_t) {});
-    maybe_parallel(pool, (end - begin) * tiles * kVocabTile, end - begin, [&](std::size_t i, int thread) {
+    maybe_parallel(pool, (end - begin) * tiles * kVocabTile * (restricted ? 16 : 1), end - begin, [&](std::size_t i, int thread) {
       const std::size_t r = begin + i;
       const TileStats<A>* tile = partials + i * tiles;
       const Row<A> row{logits + i * tiles * kVocabTile, tile, tiles, head.limit, fold_tiles(tile, tiles)};
@@ -264,15 +240,11 @@ void sample_rows(ThreadPool& pool, const TileOps<T>& ops, const Head& head, cons
         id = argmax(row);
       } else {
         const double u = philox.uniform(draw.counters + 4 * r);
-        if (restricted) {
-          Workspace<A>& work = workspaces[static_cast<std::size_t>(thread)];
-          const Cut<A> cut = restriction.top_k > 0 && restriction.top_k < head.limit ? cut_top_k(row, restriction, floor, work)
-                             : restriction.top_p < 1 ? cut_top_p(ops, row, restriction.top_p, floor, work)
-                                                     : Cut<A>{kMasked<A>, 0, floor};
-          id = draw_kept(ops, row, cut, u, work);
-        } else {
-          id = draw_any(ops, row, u);
-        }
+        Workspace<A>& work = workspaces[static_cast<std::size_t>(thread)];
+        Cut<A> cut{kMasked<A>, head.limit, floor};
+        if (restriction.top_k > 0 && restriction.top_k < head.limit) cut = cut_top_k(row, restriction, floor, work);
+        else if (restriction.top_p < 1) cut = cut_top_p(ops, row, restriction.top_p, floor, work);
+        id = draw_id(ops, row, restricted ? &cut : nullptr, u, work.tile_mass);
       }
       ids[r] = static_cast<std::int32_t>(id);
       logprob[r] = static_cast<float>((row.logits[id] - row.stats.max) - row.stats.log_sum);

@@ -63,8 +63,14 @@ TileStats<A> stats(const A* l, std::size_t n) {
 }
 
 template <class A>
-void weights(const A* l, std::size_t n, A max, A* out) {
-  for (std::size_t j = 0; j < round_up(n, 16); ++j) out[j] = exp_own(l[j] - max);
+A weights(const A* l, std::size_t n, A max, A threshold, A floor, A* out) {
+  A sum[16] = {};
+  for (std::size_t j = 0; j < round_up(n, 16); ++j) {
+    const A w = exp_own(l[j] - max);
+    out[j] = l[j] < threshold || w < floor ? A(0) : w;
+    sum[j % 16] = sum[j % 16] + out[j];
+  }
+  return lane_tree(sum, [](A a, A b) { return a + b; });
 }
 
 template <class T>

@@ -57,8 +57,9 @@ struct TileOps {
   void (*scale)(A* logits, std::size_t n, A temperature);
   // Statistics of scaled logits: 16 lanes (column j in lane j % 16), then the lane tree.
   TileStats<A> (*stats)(const A* logits, std::size_t n);
-  // weights[j] = exp(logits[j] - max) for j < n rounded up to 16.
-  void (*weights)(const A* logits, std::size_t n, A max, A* weights);
+  // weights[j] = exp(logits[j] - max) where logits[j] >= threshold and the weight >= floor, else 0, for j < n rounded up to 16.
+  // Their sum: 16 lanes, then the lane tree.
+  A (*weights)(const A* logits, std::size_t n, A max, A threshold, A floor, A* weights);
   // The backward pass of a chunk of rows, all tiles in order, and its scratch in bytes.
   void (*backward)(ThreadPool& pool, const BackwardChunk<T>& chunk);
   std::size_t (*backward_scratch)(std::size_t rows, std::size_t cols);

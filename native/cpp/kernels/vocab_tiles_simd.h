@@ -55,9 +55,16 @@ static TileStats<float> stats(const float* l, std::size_t n) {
   return {max, reduce_add16(sum), reduce_add16(weighted)};
 }
 
-static void weights(const float* l, std::size_t n, float max, float* out) {
-  const v16 shift = set16(max);
-  for (std::size_t j = 0; j < n; j += 16) store16(out + j, exp16(sub16(load16(l + j), shift)));
+static float weights(const float* l, std::size_t n, float max, float threshold, float floor, float* out) {
+  const v16 shift = set16(max), least = set16(threshold), lightest = set16(floor);
+  v16 sum = zero16();
+  for (std::size_t j = 0; j < n; j += 16) {
+    const v16 x = load16(l + j), w = exp16(sub16(x, shift));
+    const v16 kept = select_lt16(x, least, zero16(), select_lt16(w, lightest, zero16(), w));
+    store16(out + j, kept);
+    sum = add16(sum, kept);
+  }
+  return reduce_add16(sum);
 }
 
 GRPO_INLINE void store_vector(float* p, v16 a) { store16(p, a); }
