@@ -91,6 +91,20 @@ const rules: readonly Rule[] = [
       report(path, `no model slot has this name; known are: ${Object.keys(models).join(", ")}`);
     }
   }),
+  rule(["rollout", "advantage", "objective"], ({ rollout, advantage, objective }, report) => {
+    if (rollout.environment !== null) return;
+    const known = rollout.spans.map(({ name }) => name);
+    const check = (path: string, span: string) => {
+      if (known.includes(span)) return;
+      report(path, `no spans have this name; rollout.spans gives: ${known.join(", ") || "none"}`);
+    };
+    if ("level" in objective && typeof objective.level === "object")
+      check("objective.level.span", objective.level.span);
+    if ("span" in advantage) check("advantage.span", advantage.span);
+    advantage.then.forEach((step, i) => {
+      if ("span" in step) check(`advantage.then.${i}.span`, step.span);
+    });
+  }),
   rule(["eval", "rollout"], ({ eval: evaluation, rollout }, report) => {
     if (evaluation !== null && evaluation.samples > 1 && (evaluation.temperature ?? rollout.temperature) === 0) {
       report("eval.samples", "greedy samples of a prompt are all the same; use 1, or a temperature above 0");

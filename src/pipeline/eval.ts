@@ -63,13 +63,19 @@ function benchmarkPath(name: string, data: string | undefined): string {
   for (const place of places) {
     if (!existsSync(place)) continue;
     if (!statSync(place).isDirectory()) return place;
-    const test = ["test.jsonl", "test.parquet", "test.csv"].map((file) => join(place, file)).find((file) => existsSync(file));
+    const test = ["test.jsonl", "test.parquet", "test.csv"]
+      .map((file) => join(place, file))
+      .find((file) => existsSync(file));
     return test ?? place;
   }
-  throw new GrpoError("GRPO_DATA", `no benchmark ${name}: looked at ${places.map((place) => resolve(place)).join(", ")}`, {
-    exitCode: ExitCode.data,
-    fix: "give the path of a data file, or --data with the folder that holds benchmarks by name",
-  });
+  throw new GrpoError(
+    "GRPO_DATA",
+    `no benchmark ${name}: looked at ${places.map((place) => resolve(place)).join(", ")}`,
+    {
+      exitCode: ExitCode.data,
+      fix: "give the path of a data file, or --data with the folder that holds benchmarks by name",
+    },
+  );
 }
 
 /** `--reward` as the section of a configuration: a kind that needs no options but the answer, or a module's path. */

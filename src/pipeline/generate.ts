@@ -22,10 +22,14 @@ export async function generate(options: GenerateOptions): Promise<void> {
           )
         : tokenizer.encode(options.prompt);
     if (prompt.length === 0 || prompt.length >= decoder.maxLength) {
-      throw new GrpoError("GRPO_DATA", `the prompt has ${prompt.length} tokens; the model takes 1 to ${decoder.maxLength - 1}`, {
-        exitCode: ExitCode.data,
-        fix: "give a shorter prompt that is not empty",
-      });
+      throw new GrpoError(
+        "GRPO_DATA",
+        `the prompt has ${prompt.length} tokens; the model takes 1 to ${decoder.maxLength - 1}`,
+        {
+          exitCode: ExitCode.data,
+          fix: "give a shorter prompt that is not empty",
+        },
+      );
     }
     const keys = Array.from({ length: options.samples }, (_, sample) => ({
       purpose: Purpose.generate,

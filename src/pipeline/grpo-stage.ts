@@ -1,7 +1,15 @@
 import { makeAdvantage } from "../algorithms/advantage/registry.js";
 import { makeObjective } from "../algorithms/objective/registry.js";
 import { makeShapers } from "../algorithms/shape/registry.js";
-import { mergeNeeds, type Needs, type Objective, type Row, statefulParts } from "../algorithms/types.js";
+import { metricValues } from "../algorithms/tally.js";
+import {
+  type MetricLog,
+  mergeNeeds,
+  type Needs,
+  type Objective,
+  type Row,
+  statefulParts,
+} from "../algorithms/types.js";
 import type { Stage } from "../config/schema.js";
 import { buildTasks } from "../data/prompt.js";
 import { createSampler, type PromptSampler } from "../data/sampler.js";
@@ -18,7 +26,7 @@ import { type Evaluation, evaluationOf } from "./evaluation.js";
 import { ModelSlots } from "./model-slots.js";
 import { type PassOptions, scoreEpisodes } from "./policy.js";
 import { keepRollouts } from "./rollout-records.js";
-import { toRows } from "./rows.js";
+import { readTexts, toRows } from "./rows.js";
 import { type Run, record, showStage } from "./run.js";
 import { lengthMetrics, rewardMetrics, scoreGroups } from "./scoring.js";
 import { adamwOptions, checkpointStep, finishStage, type Stateful, saysStop, stepMemory } from "./stage.js";
@@ -60,9 +68,11 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
       const rolledOut = performance.now();
 
       const { rows, episodes } = toRows(groups);
+      readTexts(rows, stage.rollout.spans, s.needs, run.model.tokenizer);
       await annotate(run, s, rows, episodes);
-      for (const shaper of shapers) shaper.shape(rows);
-      const advantages = advantage.estimate(rows);
+      const log: MetricLog = { metrics: {} };
+      for (const shaper of shapers) shaper.shape(rows, log);
+      const advantages = advantage.estimate(rows, log);
       rows.forEach((row, i) => {
         row.advantage = advantages[i]!;
       });
@@ -83,6 +93,7 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
         ...s.rewards.metrics(),
         ...counts,
         ...lengthMetrics(drawn),
+        ...metricValues(log),
         ...update,
         "time/rollout_s": seconds(started, rolledOut),
         "time/update_s": seconds(updateStarted, finished),

@@ -1,4 +1,8 @@
-import type { Row } from "../algorithms/types.js";
+import { newlineItems, rankSpans } from "../algorithms/spans/newline.js";
+import type { Needs, Row } from "../algorithms/types.js";
+import type { Stage } from "../config/schema.js";
+import { finalAnswer } from "../rewards/boxed.js";
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { type Episode, type Group, gatherSampled, responseLength } from "../tree/episode.js";
 import { pathTokens } from "../tree/segment.js";
 
@@ -29,4 +33,26 @@ export function toRows(groups: readonly Group[]): { rows: Row[]; episodes: Episo
   const episodes = groups.flatMap((group) => group.episodes);
   const rows = groups.flatMap((group, g) => group.episodes.map((episode) => toRow(episode, g, group.task.record)));
   return { rows, episodes };
+}
+
+/** Adds what parts read from the text of a response: its named spans, and its final answer where one is needed. */
+export function readTexts(
+  rows: readonly Row[],
+  spans: Stage["rollout"]["spans"],
+  needs: Needs,
+  tokenizer: Pick<Tokenizer, "decode">,
+): void {
+  const known = new Map<number, string>();
+  const textOf = (id: number) => {
+    const text = known.get(id) ?? tokenizer.decode([id], { skipSpecialTokens: false });
+    known.set(id, text);
+    return text;
+  };
+  for (const row of rows) {
+    for (const { name, max_items } of spans) {
+      const items = newlineItems(Array.from(row.tokens, textOf));
+      row.spans = { ...row.spans, [name]: rankSpans(items, max_items) };
+    }
+    if (needs.answer === true) row.answer = finalAnswer(row.text);
+  }
 }

@@ -25,7 +25,7 @@ function rewardSamples(group: Group): RewardSample[] {
 /** Scores groups in one call, so that components of step scope see them all, and writes the rewards into their episodes. */
 export async function scoreGroups(groups: readonly Group[], rewards: RewardSet, context: RewardContext): Promise<void> {
   const samples = groups.flatMap(rewardSamples);
-  const { components, total } = await rewards.score(samples, context);
+  const { components, spans, total } = await rewards.score(samples, context);
   let i = 0;
   for (const { episodes } of groups) {
     for (const episode of episodes) {
@@ -34,6 +34,8 @@ export async function scoreGroups(groups: readonly Group[], rewards: RewardSet, 
         components: Object.fromEntries(
           Object.entries(components).map(([name, values]) => {
             const value = values[i]!;
+            const vector = spans[name]?.[i];
+            if (vector != null) return [name, { unit: "span" as const, values: vector }];
             return [name, value === null ? null : { unit: "episode" as const, values: Float64Array.of(value) }];
           }),
         ),
@@ -58,7 +60,7 @@ export function rewardMetrics(groups: readonly Group[], prefix = "reward"): Reco
   const total = meanAndStd(episodes.map(({ rewards }) => rewards.total));
   const metrics: Record<string, number> = { [`${prefix}/mean`]: total.mean, [`${prefix}/std`]: total.std };
   for (const name of new Set(episodes.flatMap(({ rewards }) => Object.keys(rewards.components)))) {
-    const values = episodes.map(({ rewards }) => rewards.components[name]?.values[0] ?? Number.NaN);
+    const values = episodes.map(({ rewards }) => meanAndStd(rewards.components[name]?.values ?? []).mean);
     const { mean, std } = meanAndStd(values);
     metrics[`${prefix}/${name}/mean`] = mean;
     metrics[`${prefix}/${name}/std`] = std;

@@ -4,18 +4,22 @@ import { CommandReward } from "./command.js";
 import { type Condition, compileCondition } from "./condition.js";
 import { exactReward } from "./exact.js";
 import { formatReward } from "./format.js";
+import { latexBoxedReward } from "./latex-boxed.js";
 import { lengthReward } from "./length.js";
 import { mathReward } from "./math/math-reward.js";
 import { ModuleReward, type UserCodeOptions } from "./module.js";
+import { recommendationReward } from "./recommendation/recommendation.js";
 import { regexReward } from "./regex.js";
 import { rewardError } from "./reward-error.js";
 import { totalReward } from "./total-reward.js";
-import type { CallScorer, RewardContext, RewardSample, SampleScorer } from "./types.js";
+import type { CallScorer, RewardContext, RewardSample, SampleScorer, SpanScorer } from "./types.js";
 
 /** Rewards of the samples of one call, in their order. */
 export interface Scores {
   /** Values before weights; null = not applicable. */
   components: Record<string, (number | null)[]>;
+  /** Values per span position of the components that have them; `components` holds their mean. */
+  spans: Record<string, (Float64Array | null)[]>;
   /** Sum of weight x value over the components that apply; NaN where none does. */
   total: Float64Array;
 }
@@ -32,7 +36,10 @@ interface Plan {
 }
 
 interface Component extends Plan {
-  scorer: { unit: "sample"; score: SampleScorer } | { unit: "call"; code: CallScorer };
+  scorer:
+    | { unit: "sample"; score: SampleScorer }
+    | { unit: "span"; score: SpanScorer }
+    | { unit: "call"; code: CallScorer };
 }
 
 /** Names that a component's own metrics hold already. */
@@ -86,15 +93,16 @@ export class RewardSet {
    */
   async score(samples: readonly RewardSample[], context: RewardContext): Promise<Scores> {
     const scored = new Map<string, Promise<(number | null)[]>>();
+    const spans: Scores["spans"] = {};
     for (const component of this.order) {
-      scored.set(component.spec.name, scoreComponent(component, samples, context, scored));
+      scored.set(component.spec.name, scoreComponent(component, samples, context, scored, spans));
     }
     // All are waited for, so that the error that is told does not depend on which came first.
     await Promise.allSettled(scored.values());
     const components: Scores["components"] = {};
     for (const { spec } of this.components) components[spec.name] = await scored.get(spec.name)!;
     const weights = Object.fromEntries(this.components.map(({ spec }) => [spec.name, spec.weight]));
-    return { components, total: totalReward(components, weights, samples.length) };
+    return { components, spans, total: totalReward(components, weights, samples.length) };
   }
 
   /**
@@ -151,6 +159,10 @@ async function createScorer(spec: RewardSpec, options: UserCodeOptions): Promise
       return { unit: "sample", score: formatReward(spec) };
     case "length":
       return { unit: "sample", score: lengthReward(spec) };
+    case "latex_boxed":
+      return { unit: "sample", score: latexBoxedReward(spec) };
+    case "recommendation":
+      return { unit: "span", score: recommendationReward(spec, options.baseDir) };
   }
 }
 
@@ -176,6 +188,7 @@ async function scoreComponent(
   samples: readonly RewardSample[],
   context: RewardContext,
   scored: ReadonlyMap<string, Promise<(number | null)[]>>,
+  spans: Scores["spans"],
 ): Promise<(number | null)[]> {
   const needed = await Promise.all(component.needs.map(async (name) => [name, await scored.get(name)!] as const));
   const views =
@@ -190,6 +203,16 @@ async function scoreComponent(
   const values = new Array<number | null>(samples.length).fill(null);
   if (scorer.unit === "sample") {
     for (const i of applies) values[i] = scorer.score(views[i]!);
+    return values;
+  }
+  if (scorer.unit === "span") {
+    const vectors = new Array<Float64Array | null>(samples.length).fill(null);
+    for (const i of applies) {
+      const vector = scorer.score(views[i]!);
+      vectors[i] = vector;
+      values[i] = vector.reduce((sum, value) => sum + value, 0) / Math.max(vector.length, 1);
+    }
+    spans[component.spec.name] = vectors;
     return values;
   }
   const calls = splitByScope(component.spec, views, applies).map(async (indices) => {

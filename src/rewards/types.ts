@@ -43,3 +43,6 @@ export interface CallScorer {
 
 /** A built-in reward of a sample by itself; null = not applicable. */
 export type SampleScorer = (sample: RewardSample) => number | null;
+
+/** A built-in reward of the spans of a sample, one value per position. */
+export type SpanScorer = (sample: RewardSample) => Float64Array;

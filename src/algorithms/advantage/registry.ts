@@ -12,6 +12,7 @@ import { prefixTreeTransform } from "./prefix-tree.js";
 import { processEstimator } from "./process.js";
 import { semanticEntropyTransform } from "./semantic-entropy.js";
 import { softBaselineEstimator } from "./soft-baseline.js";
+import { listLengthTransform, spanGroupEstimator } from "./span-group.js";
 import { standardizeTransform } from "./standardize.js";
 import { stratifiedEstimator } from "./stratified.js";
 import { whitenTransform } from "./whiten.js";
@@ -40,6 +41,7 @@ const estimators: Registry<AdvantageConfig, AdvantageEstimator> = {
   process: processEstimator,
   stratified: stratifiedEstimator,
   soft_baseline: softBaselineEstimator,
+  span_group: spanGroupEstimator,
 };
 
 const transforms: Registry<AdvantageTransformConfig, AdvantageTransform> = {
@@ -47,6 +49,7 @@ const transforms: Registry<AdvantageTransformConfig, AdvantageTransform> = {
   whiten: whitenTransform,
   standardize: standardizeTransform,
   semantic_entropy: semanticEntropyTransform,
+  list_length: listLengthTransform,
 };
 
 /** REINFORCE++-baseline: R_i - mean_group R, whitened over the trained actions of the batch (arXiv 2501.03262, eq. 9). */

@@ -50,6 +50,16 @@ const transforms = z.discriminatedUnion("kind", [
       epsilon,
     })
     .describe("TEMPO: adds at each token the change in the mean reward of the responses that share the prefix."),
+  z
+    .strictObject({
+      kind: z.literal("list_length"),
+      span: z.string().default("rank").describe("Name of the spans, from rollout.spans."),
+      positions: z.int().positive().default(20).describe("Wanted number of items."),
+      extra: z.number().default(-0.1).describe("Added on every token of items past the last; the paper's value."),
+      complete: z.number().default(0.1).describe("Added on the end of a list of the right length; the paper's value."),
+      early: z.number().default(-0.1).describe("Added on the end of a list that is too short; the paper's value."),
+    })
+    .describe("Rank-GRPO's length shaping of lists."),
 ]);
 
 const then = z.array(transforms).default([]).describe("Steps after the estimator, in order.");
@@ -175,6 +185,17 @@ export const advantageSchema = z
         then,
       })
       .describe("Reward minus a soft maximum of the group (OPMD) or a shifted mean (AsymRE)."),
+    z
+      .strictObject({
+        kind: z.literal("span_group"),
+        span: z.string().default("rank").describe("Name of the spans, from rollout.spans."),
+        positions: z.int().positive().default(20).describe("Positions that have a reward; the paper's list length."),
+        scale: z.enum(["group", "none"]).default("group").describe("Whether the deviation at the position divides."),
+        std,
+        epsilon,
+        then,
+      })
+      .describe("Rank-GRPO: each position of a list is compared with the same position of the group's other lists."),
   ])
   .prefault({})
   .describe("How rewards become advantages.");

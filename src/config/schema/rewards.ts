@@ -196,6 +196,50 @@ const lengthReward = z
   })
   .meta({ title: "length", description: "1 at the wanted length, falling linearly to 0 at `margin` from it." });
 
+const latexBoxedReward = z
+  .strictObject({
+    ...common,
+    kind: z.literal("latex_boxed"),
+    answer: answer.describe("Template of the expected answer; a column that holds a list gives one text per mask."),
+    answers: z
+      .enum(["auto", "choice", "fill"])
+      .default("auto")
+      .describe("Letter of a choice, or texts; `auto` takes a single capital letter for a choice."),
+    format_weight: z.number().min(0).max(1).default(0.1).describe("Share of the score for having a box; the paper's."),
+    normalise: z
+      .enum(["basic", "extended"])
+      .default("basic")
+      .describe("Before comparing: blanks and bold go (the paper), or sizing, thin spaces and \\mathrm too."),
+  })
+  .meta({
+    title: "latex_boxed",
+    description: "Answers in \\boxed{}, compared as LaTeX: letters, or one text per mask.",
+  });
+
+const recommendationReward = z
+  .strictObject({
+    ...common,
+    kind: z.literal("recommendation"),
+    ground_truth: z.string().default("groundtruth_with_release_year").describe("Column with a list of [title, year]."),
+    seen: z.string().nullable().default("seen_titles").describe("Column with titles that may not be recommended."),
+    catalog: pathString().describe("JSON file with a list of [title, year]; what is not in it is no hit."),
+    max_items: z.int().positive().default(20).describe("Length of the list; the paper's."),
+    form: z
+      .enum(["exp_inf", "log_decay", "exp_gamma"])
+      .default("exp_inf")
+      .describe("Reward of a rank: its own hit (as released), the DCG from it on, or hits that decay by gamma."),
+    gamma: z.number().positive().default(2).describe("Decay per rank of exp_gamma."),
+    year_tolerance: z.int().min(0).default(2).describe("Years a recommendation may be off; the paper's."),
+    ranks: z
+      .enum(["lines", "parsed"])
+      .default("lines")
+      .describe("Rank is the line, as tokens are segmented, or the place among lines that parse (as released)."),
+  })
+  .meta({
+    title: "recommendation",
+    description: "Hits of a list with one `Title (YYYY)` per line, one reward per rank.",
+  });
+
 /** One reward component, by `kind`. */
 export const rewardSchema = z.discriminatedUnion("kind", [
   moduleReward,
@@ -205,6 +249,8 @@ export const rewardSchema = z.discriminatedUnion("kind", [
   regexReward,
   formatReward,
   lengthReward,
+  latexBoxedReward,
+  recommendationReward,
 ]);
 
 /** The `rewards` section: named, weighted components. */

@@ -48,6 +48,20 @@ export const rolloutSchema = z
       })
       .prefault({})
       .describe("How the sampler follows the trained weights: at every step, because both are the same weights."),
+    spans: z
+      .array(
+        z.discriminatedUnion("kind", [
+          z
+            .strictObject({
+              kind: z.literal("newline"),
+              name: z.string().min(1).default("rank").describe("Name under which objective and advantage find them."),
+              max_items: z.int().positive().default(20).describe("Lines beyond this share one span."),
+            })
+            .describe("One span per line of the response."),
+        ]),
+      )
+      .default([])
+      .describe("How responses are cut into named spans, for ratios and advantages of their own."),
     stop: z.array(z.string().min(1)).default([]).describe("Texts that end a completion, besides the end tokens."),
   })
   .prefault({})

@@ -29,11 +29,16 @@ function spreadOver(values: number[], length: number): Float64Array {
 }
 
 /** Loss, gradient and metrics of a configuration on the rows of a case. */
-function evaluate(inputs: Data, config: Data, maxCompletionTokens: number, counts: Partial<Counts>) {
-  const rows = lossRows(inputs);
+export function evaluate(
+  rows: Row[],
+  logps: number[][],
+  config: Data,
+  maxCompletionTokens: number,
+  counts: Partial<Counts> = {},
+) {
   const objective = makeObjective(objectiveSchema.parse(config), { maxCompletionTokens });
   const tally = emptyTally();
-  const current = rows.map((_, i) => ({ logp: numbers(inputs.logps[i]) }));
+  const current = rows.map((_, i) => ({ logp: numbers(logps[i]!) }));
   const state = objective.prepare(rows, current, counts);
   const gradients = objective.rows([...rows.keys()], current, state, tally);
   return { loss: tally.loss, grad_logps: gradients.map(({ dlogp }) => dlogp), metrics: metricValues(tally) };
@@ -99,7 +104,7 @@ export const trlLoss: Op = (inputs, params) => {
     params.loss_type === "bnpo"
       ? { actions: own.actions * steps }
       : { rows: own.rows * steps, actions: (params.num_items_in_batch * steps) / params.steps_per_generation };
-  const { metrics, ...rest } = evaluate(inputs, config, params.max_completion_length, counts);
+  const { metrics, ...rest } = evaluate(lossRows(inputs), inputs.logps, config, params.max_completion_length, counts);
   return { ...rest, metrics: rename(metrics, trlMetrics) };
 };
 
@@ -196,7 +201,7 @@ export const verlLoss: Record<string, Op> = Object.fromEntries(
       const width = inputs.mask[0].length;
       const { lengthEpsilon: _, ...aggregation } = verlAggregation(params, width);
       const config = { ...aggregation, ...form.config(params) };
-      const { metrics, ...rest } = evaluate(inputs, config, width, {});
+      const { metrics, ...rest } = evaluate(lossRows(inputs), inputs.logps, config, width);
       const renamed = { ...absent, ...rename(metrics, form.metrics) };
       return { ...rest, metrics: name === "reinforce" ? { ...renamed, "actor/ppo_kl": untold } : renamed };
     },

@@ -1,0 +1,106 @@
+import type { AdvantageConfig, AdvantageTransformConfig } from "../../config/schema/advantage.js";
+import { trainedGroups } from "../rows.js";
+import { mean, standardDeviation } from "../statistics.js";
+import type { AdvantageEstimator, AdvantageTransform, Row } from "../types.js";
+
+export type SpanGroupConfig = Extract<AdvantageConfig, { kind: "span_group" }>;
+export type ListLengthConfig = Extract<AdvantageTransformConfig, { kind: "list_length" }>;
+
+/**
+ * Rewards of each span position of a row: the weighted sum of its components per span; NaN at every position where none
+ * applies. Positions past the end of a component have reward 0.
+ */
+export function spanRewards(row: Row, weights: Readonly<Record<string, number>>, positions: number): Float64Array {
+  const applying = Object.entries(weights).flatMap(([name, weight]) => {
+    const component = row.components[name];
+    return component?.unit === "span" ? [{ weight, values: component.values }] : [];
+  });
+  const total = new Float64Array(positions).fill(applying.length === 0 ? Number.NaN : 0);
+  for (const { weight, values } of applying) {
+    for (let k = 0; k < Math.min(values.length, positions); k++) total[k]! += weight * values[k]!;
+  }
+  return total;
+}
+
+/**
+ * Rank advantages (Rank-GRPO, arXiv 2510.20150, eq. 8): at each span position k, over the rows of a group,
+ *   A_ik = (r_ik - mean_i r_ik) / (std_i r_ik + epsilon), or without the division.
+ *
+ * @returns per row one value per position
+ */
+export function spanAdvantages(
+  rows: readonly Row[],
+  config: SpanGroupConfig,
+  weights: Readonly<Record<string, number>>,
+): Float64Array[] {
+  const rewards = rows.map((row) => spanRewards(row, weights, config.positions));
+  const advantages = rewards.map((values) => new Float64Array(values.length).fill(Number.NaN));
+  for (const members of trainedGroups(rows)) {
+    for (let k = 0; k < config.positions; k++) {
+      const column = members.map((i) => rewards[i]![k]!);
+      const center = mean(column);
+      const width = config.scale === "none" ? 1 : standardDeviation(column, config.std) + config.epsilon;
+      members.forEach((i, j) => {
+        advantages[i]![k] = (column[j]! - center) / width;
+      });
+    }
+  }
+  return advantages;
+}
+
+/** Estimator of {@link spanAdvantages}: actions of a span get its advantage; other actions, and the end of a row, get 0. */
+export function spanGroupEstimator(
+  config: SpanGroupConfig,
+  { weights }: { weights: Readonly<Record<string, number>> },
+): AdvantageEstimator {
+  return {
+    needs: {},
+    estimate: (rows) => {
+      const perSpan = spanAdvantages(rows, config, weights);
+      return rows.map((row, i) => {
+        const ids = spansOf(row, config.span);
+        const end = endAction(row);
+        return Float64Array.from(ids, (id, t) =>
+          row.mask[t] === 1 && t !== end && id >= 0 && id < config.positions ? perSpan[i]![id]! : 0,
+        );
+      });
+    },
+  };
+}
+
+/**
+ * Length shaping of lists, added to advantages: `extra` on every action past the last position; on the end of a row that
+ * ended by itself, `complete` if it has all positions and nothing beyond, `early` if it has fewer.
+ */
+export function listLengthTransform(config: ListLengthConfig): AdvantageTransform {
+  return {
+    needs: {},
+    apply: (rows, advantages) =>
+      rows.map((row, i) => {
+        const ids = spansOf(row, config.span);
+        const shaped = advantages[i]!.slice();
+        let items = 0;
+        for (let t = 0; t < row.length; t++) {
+          if (row.mask[t] !== 1) continue;
+          items = Math.max(items, ids[t]! + 1);
+          if (ids[t]! >= config.positions) shaped[t]! += config.extra;
+        }
+        const end = endAction(row);
+        if (end < 0) return shaped;
+        if (items === config.positions) shaped[end]! += config.complete;
+        else if (items < config.positions) shaped[end]! += config.early;
+        return shaped;
+      }),
+  };
+}
+
+/** The last trained action of a row that ended by itself, or -1. */
+function endAction(row: Row): number {
+  return row.terminated ? row.mask.lastIndexOf(1) : -1;
+}
+
+function spansOf(row: Row, name: string): Int32Array {
+  const spans = row.spans[name];
+  if (spans === undefined) throw new Error(`no spans named ${name} in this row`);
+  return spans;
+}
