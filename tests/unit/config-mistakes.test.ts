@@ -2,9 +2,13 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { loadConfig } from "../../src/config/load.js";
+import { rewardSchema } from "../../src/config/schema/rewards.js";
 import { least, mistakes, mistakesIn, writeFiles } from "./config-files.js";
 
 const model = "model: {path: m}\n";
+
+/** Kinds of rewards, as a message lists them. */
+const kinds = rewardSchema.options.map(({ shape }) => `"${shape.kind.value}"`).join("|");
 
 test("every mistake of a file is reported at once, each with its place", () => {
   const text = `run: {name: demo}
@@ -29,7 +33,7 @@ train: {minibatches: 99}
     'run.yaml:7:3: rollout.tempersture: unknown key; did you mean "temperature"?',
     'run.yaml:8:10: rollout.top_p: expected a number, got "hot"',
     'run.yaml:9:1: num_generations: unknown key; did you mean "rollout.group_size"?',
-    'run.yaml:12:23: rewards.0.kind: Invalid option: expected one of "module"|"command"|"exact"|"regex"|"format"|"length"; did you mean "exact"?',
+    `run.yaml:12:23: rewards.0.kind: Invalid option: expected one of ${kinds}; did you mean "exact"?`,
     'run.yaml:13:36: rewards.1.max: expected a number, got "3"',
     "run.yaml:14:18: objective.kl.estimator: has no effect while objective.kl.coefficient is 0; give a coefficient, or take this key away",
     "run.yaml:15:22: train.minibatches: a minibatch takes whole groups, so there are at most train.prompts_per_step = 16 of them",
