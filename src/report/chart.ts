@@ -9,7 +9,7 @@ export interface Series {
 
 const width = 360;
 const height = 190;
-const area = { left: 44, right: 352, top: 10, bottom: 168 };
+const area = { left: 44, right: 344, top: 10, bottom: 168 };
 /** More points than pixels only blacken the picture. */
 const maxPoints = 240;
 /** From this many points on a curve is drawn faint, with its moving mean over it. */

@@ -21,7 +21,6 @@ const sections: { title: string; charts: string[][] }[] = [
     title: "Cost",
     charts: [
       ["time/rollout_s", "time/reward_s", "time/update_s"],
-      ["tokens/s"],
       ["tokens/rollout", "tokens/train_unique", "tokens/train_logical"],
       ["memory/peak_mb"],
     ],
@@ -29,7 +28,7 @@ const sections: { title: string; charts: string[][] }[] = [
 ];
 
 /** Marks the ends of a confidence interval in the names of metrics. */
-const intervalEnd = /[/_](low|high)$/;
+const intervalEnd = /_(low|high)$/;
 
 /** How many of the best and of the worst completions are shown. */
 const shownSamples = 3;
@@ -77,7 +76,8 @@ ${parts.filter((part) => part !== "").join("\n")}
 
 function describeRun(records: readonly StepMetrics[]): string {
   const stages = [...new Set(records.map(({ stage }) => stage).filter((stage) => typeof stage === "string"))];
-  const steps = `${records.length} step${records.length === 1 ? "" : "s"}`;
+  const count = new Set(records.map(({ step }) => step).filter((step) => step !== 0)).size;
+  const steps = `${count} step${count === 1 ? "" : "s"}`;
   return stages.length === 0 ? steps : `${steps}: ${stages.join(", then ")}`;
 }
 
@@ -88,7 +88,7 @@ function summaryTiles(records: readonly StepMetrics[]): string {
     const measured = records.filter((record) => typeof record[name] === "number");
     const [first, last] = [measured[0], measured.at(-1)];
     if (first === undefined || last === undefined) return [];
-    const ends = ["low", "high"].map((end) => last[`${name}/${end}`] ?? last[`${name}_${end}`]);
+    const ends = ["low", "high"].map((end) => last[`${name}_${end}`]);
     const facts = [
       measured.length > 1 ? `from ${formatNumber(first[name] as number)}` : "",
       ends.every((end) => typeof end === "number")
@@ -108,8 +108,8 @@ function chartSections(records: readonly StepMetrics[]): string[] {
   const drawn = new Set(sections.flatMap(({ charts }) => charts.flat()));
   const rest = present.filter((name) => !drawn.has(name));
   const rewards = rest.filter((name) => name.startsWith("reward/"));
-  const evals = rest.filter((name) => name.startsWith("eval/"));
-  const others = rest.filter((name) => !name.startsWith("reward/") && !name.startsWith("eval/"));
+  const evals = rest.filter((name) => /^eval\/[^/]+$/.test(name));
+  const others = rest.filter((name) => !rewards.includes(name) && !evals.includes(name));
   return [
     ...(evals.length > 0 ? [{ title: "Evaluation", charts: withIntervals(evals) }] : []),
     ...sections.slice(0, 1),
@@ -174,10 +174,10 @@ function commonTitle(names: readonly string[]): string {
   return names[0]!.split("/")[0]!;
 }
 
-/** Steps where they rise throughout; else (stages that count anew) the number of the record. */
+/** Steps where they never fall back; else the number of the record. An evaluation may share the step before it. */
 function stepAxis(records: readonly StepMetrics[]): number[] {
   const steps = records.map(({ step }) => (typeof step === "number" ? step : Number.NaN));
-  return steps.every((step, i) => i === 0 || step > steps[i - 1]!) ? steps : records.map((_, i) => i + 1);
+  return steps.every((step, i) => i === 0 || step >= steps[i - 1]!) ? steps : records.map((_, i) => i + 1);
 }
 
 function stageMarks(records: readonly StepMetrics[], x: readonly number[]): { x: number; label: string }[] {

@@ -6,6 +6,14 @@ const meanings: Record<string, string> = {
     "Mean divergence from the reference model per token; it grows as the policy moves away from where it began.",
   "entropy/mean":
     "Mean entropy of the sampling distribution in nats; a fall to 0 means that the policy has stopped exploring.",
+  "kl/old": "Mean divergence from the policy that sampled the step; it grows with several updates per rollout.",
+  "ratio/min":
+    "Smallest ratio of a trained token's probability to the one it was sampled with; 1 before the first update.",
+  "ratio/max":
+    "Largest ratio of a trained token's probability to the one it was sampled with; 1 before the first update.",
+  "ratio/clip_region": "Share of tokens whose probability ratio was held at either clip.",
+  "ratio/clip_low_min": "Smallest share of tokens held at the lower clip in one minibatch.",
+  "ratio/clip_high_max": "Largest share of tokens held at the upper clip in one minibatch.",
   "ratio/clip_low":
     "Share of tokens whose probability ratio was held at the lower clip; 0 with one update per rollout.",
   "ratio/clip_high":
@@ -15,20 +23,23 @@ const meanings: Record<string, string> = {
   "length/mean": "Mean number of tokens in a completion.",
   "length/min": "Tokens of the shortest completion.",
   "length/max": "Tokens of the longest completion.",
+  "length/terminated_mean": "Mean number of tokens of the completions that ended by themselves.",
   "length/truncated": "Share of completions cut at the token limit; above 0.3 the limit is probably too low.",
   "group/zero_std": "Share of groups whose completions all got the same reward; they teach nothing.",
-  "group/all_right": "Share of groups in which every completion got the highest reward: the prompt is too easy.",
-  "group/all_wrong": "Share of groups in which every completion got the lowest reward: the prompt is too hard.",
+  "group/zero_std_right": "Share of groups in which every completion got the same high reward: the prompt is too easy.",
+  "group/zero_std_wrong": "Share of groups in which every completion got the same low reward: the prompt is too hard.",
+  "group/drawn": "Groups sampled in the step.",
+  "group/trained": "Groups the update was computed from, after filters.",
   "mismatch/logprob_max_abs":
     "Largest difference between a log-probability stored at sampling and the one the trainer computes; 0 on the CPU.",
   "tokens/rollout": "Tokens sampled in the step.",
   "tokens/train_unique": "Tokens computed in the update, each once.",
   "tokens/train_logical": "Tokens the update stands for, with shared prompts counted once per completion.",
-  "tokens/s": "Tokens sampled per second of the whole step.",
   "time/rollout_s": "Seconds spent sampling.",
   "time/reward_s": "Seconds spent waiting for rewards.",
   "time/update_s": "Seconds spent in the forward and backward passes and the optimizer.",
   "time/step_s": "Seconds of the whole step.",
+  "memory/tensors_peak_mb": "Most memory held by tensors so far, in MB.",
   "memory/peak_mb": "Largest resident memory of the process so far, in MB.",
 };
 
@@ -38,7 +49,7 @@ const patterns: [RegExp, (name: string) => string][] = [
   [/^reward\/(.+)\/calls$/, (name) => `Calls of the user code of the reward ${name}.`],
   [/^reward\/(.+)\/errors$/, (name) => `Calls of the reward ${name} that failed and were skipped.`],
   [/^reward\/(.+)$/, (name) => `Logged by user code of a reward: ${name}.`],
-  [/^eval\/(.+)[/_](?:low|high)$/, (name) => `An end of the 95 % confidence interval of the evaluation's ${name}.`],
+  [/^eval\/(.+)_(?:low|high)$/, (name) => `An end of the 95 % confidence interval of the evaluation's ${name}.`],
   [/^eval\/pass@(\d+)$/, (k) => `Evaluation: chance that at least one of ${k} completions of a prompt is right.`],
   [/^eval\/(.+)$/, (name) => `Evaluation on prompts kept apart: ${name}.`],
   [/^time\/(.+)_s$/, (name) => `Seconds spent in: ${name}.`],

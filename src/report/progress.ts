@@ -15,12 +15,16 @@ export interface Progress {
 }
 
 /** What is shown of a step, in this order. */
-const shown: { label: string; key: string; format: (value: number) => string }[] = [
-  { label: "reward", key: "reward/mean", format: fixed(3) },
-  { label: "loss", key: "loss", format: fixed(4) },
-  { label: "entropy", key: "entropy/mean", format: fixed(3) },
-  { label: "kl", key: "kl/mean", format: fixed(4) },
-  { label: "tokens/s", key: "tokens/s", format: fixed(0) },
+const shown: { label: string; value: (metrics: ProgressMetrics) => unknown; digits: number }[] = [
+  { label: "reward", value: (metrics) => metrics["reward/mean"], digits: 3 },
+  { label: "loss", value: (metrics) => metrics.loss, digits: 4 },
+  { label: "entropy", value: (metrics) => metrics["entropy/mean"], digits: 3 },
+  { label: "kl", value: (metrics) => metrics["kl/mean"], digits: 4 },
+  {
+    label: "tokens/s",
+    value: (metrics) => Number(metrics["tokens/rollout"]) / Number(metrics["time/step_s"]),
+    digits: 0,
+  },
 ];
 
 /**
@@ -51,7 +55,10 @@ function plainProgress({
   return {
     step(metrics) {
       const step = Number(metrics.step);
-      stream.write(`${[`${label} ${step}/${total}`, ...describeStep(metrics), ...left(step)].join("  ")}\n`);
+      const details = describeStep(metrics);
+      // A record of an evaluation alone; its message has said it.
+      if (details.length === 0) return;
+      stream.write(`${[`${label} ${step}/${total}`, ...details, ...left(step)].join("  ")}\n`);
     },
     message: (text) => void stream.write(`${text}\n`),
     stop: () => undefined,
@@ -97,14 +104,10 @@ function terminalProgress({
 }
 
 function describeStep(metrics: ProgressMetrics): string[] {
-  return shown.flatMap(({ label, key, format }) => {
-    const value = metrics[key];
-    return typeof value === "number" && Number.isFinite(value) ? [`${label} ${format(value)}`] : [];
+  return shown.flatMap(({ label, value, digits }) => {
+    const number = value(metrics);
+    return typeof number === "number" && Number.isFinite(number) ? [`${label} ${number.toFixed(digits)}`] : [];
   });
-}
-
-function fixed(digits: number): (value: number) => string {
-  return (value) => value.toFixed(digits);
 }
 
 /** The time left after a step, from the mean of the steps of this process; nothing before the first and after the last. */

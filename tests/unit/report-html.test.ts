@@ -24,7 +24,7 @@ test("a report holds curves, meanings, samples and the config, escaped, and noth
       "reward/style/mean": 0.5,
       loss: 1e-6,
       "kl/mean": null,
-      ...(step === 30 && { "eval/accuracy": 0.9, "eval/accuracy/low": 0.8, "eval/accuracy/high": 0.95 }),
+      ...(step === 30 && { "eval/accuracy": 0.9, "eval/accuracy_low": 0.8, "eval/accuracy_high": 0.95 }),
     });
   }
   log.close();

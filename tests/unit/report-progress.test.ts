@@ -17,14 +17,22 @@ test("without a terminal each step is one plain line", async () => {
   let time = 0;
   const progress = createProgress({ total: 12, start: 10, stream, label: "grpo", now: () => time });
   time = 3000;
-  progress.step({ step: 11, "reward/mean": 0.5, loss: -0.00004, "kl/mean": null, "tokens/s": 1234.5 });
+  progress.step({
+    step: 11,
+    "reward/mean": 0.5,
+    loss: -0.00004,
+    "kl/mean": null,
+    "tokens/rollout": 2469,
+    "time/step_s": 2,
+  });
   progress.message("checkpoint at step 11");
-  progress.step({ step: 12, "reward/mean": Number.NaN, stage: "grpo" });
+  progress.step({ step: 11, "eval/accuracy": 0.5 });
+  progress.step({ step: 12, loss: 1, "reward/mean": Number.NaN, stage: "grpo" });
   progress.stop();
   await new Promise(setImmediate);
   assert.equal(
     text(),
-    "grpo 11/12  reward 0.500  loss -0.0000  tokens/s 1235  eta 3s\ncheckpoint at step 11\ngrpo 12/12\n",
+    "grpo 11/12  reward 0.500  loss -0.0000  tokens/s 1235  eta 3s\ncheckpoint at step 11\ngrpo 12/12  loss 1.0000\n",
   );
 });
 
