@@ -36,6 +36,8 @@ export interface Row {
   /** Token ids of the actions. */
   tokens: Int32Array;
   text: string;
+  /** The text that each action adds; together they are the whole response. Present only if some part needs it. */
+  pieces?: readonly string[];
   /** Final answer found in the text, null where there is none. Present only if some part needs it. */
   answer?: string | null;
   /** Log-prob under the policy that sampled the row, as stored at sampling; NaN on forced actions. */
@@ -101,6 +103,8 @@ export interface Needs {
   /** Entropy of the current policy in the training forward. */
   entropy?: boolean;
   value?: boolean;
+  /** The text of each action, in `row.pieces`. */
+  pieces?: boolean;
   hidden?: boolean;
   /** The final answer in each row's text, in `row.answer`. */
   answer?: boolean;

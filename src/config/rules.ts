@@ -105,6 +105,13 @@ const rules: readonly Rule[] = [
       if ("span" in step) check(`advantage.then.${i}.span`, step.span);
     });
   }),
+  rule(["shape", "rewards"], ({ shape, rewards }, report) => {
+    const names = rewards.map(({ name }) => name);
+    shape.forEach((item, i) => {
+      if (!("accuracy" in item) || item.accuracy === null || names.includes(item.accuracy)) return;
+      report(`shape.${i}.accuracy`, `no reward is named "${item.accuracy}"; there are: ${names.join(", ")}`);
+    });
+  }),
   rule(["eval", "rollout"], ({ eval: evaluation, rollout }, report) => {
     if (evaluation !== null && evaluation.samples > 1 && (evaluation.temperature ?? rollout.temperature) === 0) {
       report("eval.samples", "greedy samples of a prompt are all the same; use 1, or a temperature above 0");
@@ -226,9 +233,10 @@ function idleRec({ clip, weight }: Extract<Sections["objective"], { kind: "rec" 
   if (weight !== "advantage") idle(["temperature"], "has no effect without objective.weight advantage");
 }
 
-function idleModels({ models, objective }: Readable, add: Add): void {
+function idleModels({ models, objective, shape = [] }: Readable, add: Add): void {
   if (models === undefined || objective === undefined) return;
   const used = modelsUsed(objective).map(({ slot }) => slot);
+  if (shape.some(({ kind }) => kind === "consistency")) used.push(objective.kl.model);
   for (const name of Object.keys(models).filter((slot) => !used.includes(slot))) {
     add(
       `models.${name}`,

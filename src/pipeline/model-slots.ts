@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Needs } from "../algorithms/types.js";
 import type { Stage } from "../config/schema.js";
-import { copyTensor, moveTowards } from "../engine/ops/blend.js";
+import { advanceAverage, copyTensor } from "../engine/ops/blend.js";
 import { ExitCode, GrpoError } from "../errors.js";
 import { Decoder } from "../model/decoder.js";
 import { loadDecoder } from "../model/weights.js";
@@ -64,11 +64,9 @@ export class ModelSlots {
   /** Moves the averages after a step: slot := decay slot + (1 - decay) policy. */
   async advance(step: number): Promise<void> {
     for (const { config, decoder } of this.#slots.values()) {
-      if (config.kind !== "ema" || step % config.every !== 0) continue;
-      const policy = this.run.model.decoder.parameters();
-      for (const [i, parameter] of decoder.parameters().entries()) {
-        moveTowards(parameter.value, policy[i]!.value, 1 - config.decay);
-      }
+      if (config.kind !== "ema") continue;
+      const weights = (model: Decoder) => model.parameters().map(({ value }) => value);
+      advanceAverage(config, step, weights(decoder), weights(this.run.model.decoder));
     }
   }
 

@@ -1,5 +1,6 @@
 import type { RewardSpec } from "../config/schema/rewards.js";
 import { ExitCode, GrpoError } from "../errors.js";
+import { columnReward } from "./column.js";
 import { CommandReward } from "./command.js";
 import { type Condition, compileCondition } from "./condition.js";
 import { exactReward } from "./exact.js";
@@ -12,6 +13,7 @@ import { recommendationReward } from "./recommendation/recommendation.js";
 import { regexReward } from "./regex.js";
 import { rewardError } from "./reward-error.js";
 import { totalReward } from "./total-reward.js";
+import { typedAnswerReward } from "./typed-answer.js";
 import type { CallScorer, RewardContext, RewardSample, SampleScorer, SpanScorer } from "./types.js";
 
 /** Rewards of the samples of one call, in their order. */
@@ -139,7 +141,8 @@ async function closeAll(components: readonly Component[]): Promise<void> {
 
 function planComponent(spec: RewardSpec, print: (text: string) => void): Plan {
   const condition = spec.when === undefined ? null : compileCondition(spec.name, spec.when);
-  const needs = new Set([...("needs" in spec ? spec.needs : []), ...(condition?.needs ?? [])]);
+  const factor = spec.times === undefined ? [] : [spec.times];
+  const needs = new Set([...("needs" in spec ? spec.needs : []), ...(condition?.needs ?? []), ...factor]);
   return { spec, condition, needs: [...needs], print, calls: 0, errors: 0, logged: [] };
 }
 
@@ -163,6 +166,10 @@ async function createScorer(spec: RewardSpec, options: UserCodeOptions): Promise
       return { unit: "sample", score: latexBoxedReward(spec) };
     case "recommendation":
       return { unit: "span", score: recommendationReward(spec, options.baseDir) };
+    case "column":
+      return { unit: "sample", score: columnReward(spec) };
+    case "typed_answer":
+      return { unit: "sample", score: typedAnswerReward(spec) };
   }
 }
 
@@ -198,15 +205,35 @@ async function scoreComponent(
           ...sample,
           rewards: Object.fromEntries(needed.map(([name, values]) => [name, values[i]!])),
         }));
+  const values = await ownValues(component, views, context, spans);
+  const { times, name } = component.spec;
+  if (times === undefined) return values;
+  const vectors = spans[name];
+  if (vectors !== undefined) {
+    spans[name] = vectors.map((vector, i) => vector?.map((value) => value * views[i]!.rewards![times]!) ?? null);
+  }
+  return values.map((value, i) => {
+    const factor = views[i]!.rewards![times]!;
+    return value === null || factor === null ? null : value * factor;
+  });
+}
+
+/** The values that a component gives by itself, before another one multiplies them. */
+async function ownValues(
+  component: Component,
+  views: readonly RewardSample[],
+  context: RewardContext,
+  spans: Scores["spans"],
+): Promise<(number | null)[]> {
   const { condition, scorer } = component;
   const applies = views.map((_, i) => i).filter((i) => condition === null || condition.holds(views[i]!));
-  const values = new Array<number | null>(samples.length).fill(null);
+  const values = new Array<number | null>(views.length).fill(null);
   if (scorer.unit === "sample") {
     for (const i of applies) values[i] = scorer.score(views[i]!);
     return values;
   }
   if (scorer.unit === "span") {
-    const vectors = new Array<Float64Array | null>(samples.length).fill(null);
+    const vectors = new Array<Float64Array | null>(views.length).fill(null);
     for (const i of applies) {
       const vector = scorer.score(views[i]!);
       vectors[i] = vector;

@@ -1,4 +1,5 @@
 import type { Row } from "../../src/algorithms/types.js";
+import type { RewardSample } from "../../src/rewards/types.js";
 
 /** Values of a vector file. Its shape is the business of the file and its adapter. */
 // biome-ignore lint/suspicious/noExplicitAny: JSON made elsewhere, read only by adapters.
@@ -35,6 +36,21 @@ export function row(fields: Partial<Row> & { length: number }): Row {
     tokens: new Int32Array(fields.length),
     text: "",
     ...fields,
+  };
+}
+
+/** A completion as a reward sees it, with defaults for all but its text. */
+export function sample(completion: string, record: Record<string, unknown> = {}): RewardSample {
+  return {
+    prompt: "",
+    completion,
+    messages: [],
+    tokens: new Int32Array(0),
+    finish: "stop",
+    record,
+    trace: {},
+    group: 0,
+    sample: 0,
   };
 }
 

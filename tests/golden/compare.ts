@@ -19,7 +19,7 @@ const METRIC_TOLERANCE = 1e-6;
 
 /**
  * First value of `want` that `got` misses: numbers agree when |got - want| <= tolerance max(1, |want|), or when they are the
- * same number to the digits written down; null = NaN; 'inf' and '-inf' are infinities; everything else is equal or not. What
+ * same number to the digits written down; null or 'NaN' = NaN; 'inf' and '-inf' are infinities; everything else is equal or not. What
  * `got` has beyond `want` is not looked at.
  *
  * @param notes receives a line per value that the inputs do not determine
@@ -35,7 +35,8 @@ export function firstDifference(
     notes.push(`${path}: ${got.reason}`);
     return null;
   }
-  const expected = want === null ? Number.NaN : want === "inf" ? Infinity : want === "-inf" ? -Infinity : want;
+  const expected =
+    want === null || want === "NaN" ? Number.NaN : want === "inf" ? Infinity : want === "-inf" ? -Infinity : want;
   if (typeof expected === "number") {
     const value = got === null ? Number.NaN : got;
     const close = typeof value === "number" && agrees(value, expected, rule);

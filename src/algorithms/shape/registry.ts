@@ -3,6 +3,7 @@ import type { ShapeConfig } from "../../config/schema/shape.js";
 import { clamp } from "../statistics.js";
 import type { RewardShaper } from "../types.js";
 import { balanceShaper } from "./balance.js";
+import { consistencyShaper } from "./consistency.js";
 import { KlReward } from "./kl-reward.js";
 import { lambdaLengthShaper } from "./lambda-length.js";
 import { repetitionShaper } from "./repetition.js";
@@ -22,6 +23,7 @@ const shapers: { [Kind in Item["kind"]]: (config: Extract<Item, { kind: Kind }>)
   unlikeliness: unlikelinessShaper,
   lambda_length: lambdaLengthShaper,
   balance: balanceShaper,
+  consistency: consistencyShaper,
   mask_truncated: () =>
     eachRow((row) => {
       if (!row.terminated) row.mask = new Uint8Array(row.length);

@@ -25,6 +25,10 @@ const common = {
     .describe(
       'Condition on the sample, for example `record.kind == "math" && rewards.format == 1`; where it is false the component is not called and does not apply.',
     ),
+  times: z
+    .string()
+    .optional()
+    .describe("Component whose value multiplies this one, as a pass rate may weigh a quality; none by default."),
 };
 
 const userCode = {
@@ -239,6 +243,26 @@ const recommendationReward = z
     title: "recommendation",
     description: "Hits of a list with one `Title (YYYY)` per line, one reward per rank.",
   });
+const columnReward = z
+  .strictObject({
+    ...common,
+    kind: z.literal("column"),
+    column: z.string().min(1).describe("Column of the data row that holds the value."),
+  })
+  .meta({ title: "column", description: "A number that the data row holds already." });
+
+const typedAnswerReward = z
+  .strictObject({
+    ...common,
+    kind: z.literal("typed_answer"),
+    answer,
+    type: z
+      .string()
+      .default("{problem_type}")
+      .describe("Template of the question's type: multiple choice, numerical, OCR, regression."),
+    tag: z.string().default("answer").describe("Name of the tag around the answer; the first block counts."),
+  })
+  .meta({ title: "typed_answer", description: "Nearness to the answer, 0 to 1, by the type of the question." });
 
 /** One reward component, by `kind`. */
 export const rewardSchema = z.discriminatedUnion("kind", [
@@ -251,6 +275,8 @@ export const rewardSchema = z.discriminatedUnion("kind", [
   lengthReward,
   latexBoxedReward,
   recommendationReward,
+  columnReward,
+  typedAnswerReward,
 ]);
 
 /** The `rewards` section: named, weighted components. */
@@ -262,6 +288,10 @@ export const rewardsSchema = z
       if (names.indexOf(reward.name) !== index) {
         const message = `a reward named "${reward.name}" is there already`;
         context.addIssue({ code: "custom", message, path: [index, "name"] });
+      }
+      if (reward.times !== undefined && !names.includes(reward.times)) {
+        const message = `no reward is named "${reward.times}"; there are: ${names.join(", ")}`;
+        context.addIssue({ code: "custom", message, path: [index, "times"] });
       }
       const needs = "needs" in reward ? reward.needs : [];
       needs.forEach((need, place) => {

@@ -1,5 +1,7 @@
 import * as z from "zod";
 
+const componentName = z.string().nullable().default(null);
+
 export const shapeSchema = z
   .array(
     z.discriminatedUnion("kind", [
@@ -34,6 +36,35 @@ export const shapeSchema = z
         .describe(
           "RED-Drop: takes random rows below the group's mean out, until they are no more than those at or above it.",
         ),
+      z
+        .strictObject({
+          kind: z.literal("consistency"),
+          coefficient: z.number().default(0.5).describe("Bonus of a fully accurate row; the paper's (its code: 1)."),
+          accuracy: componentName.describe("Reward component that says how right a row is; null is the total reward."),
+          minimum: z.number().default(0.1).describe("Accuracy above which a row counts as right; as released."),
+          upper: z
+            .number()
+            .positive()
+            .nullable()
+            .default(0.95)
+            .describe("Confidences count at most this, so that certainty is not rewarded for its own sake."),
+          margin: z.number().default(0).describe("How far below the mean a confidence may lie; 0.01 on general video."),
+          tag: z.string().default("answer").describe("Name of the tag around the answer."),
+          span: z
+            .enum(["content", "release"])
+            .default("content")
+            .describe("Tokens of the answer: what lies between the tags, or the released rule, which counts tokens."),
+          length: z
+            .strictObject({
+              min: z.number().min(0).nullable().default(320).describe("Shortest length rewarded; the release's."),
+              max: z.number().min(0).nullable().default(512).describe("Longest length rewarded; the release's."),
+              bonus: z.number().default(0.2).describe("Added to right rows of such length; the release's."),
+            })
+            .nullable()
+            .default(null)
+            .describe("A length reward, off as in the released runs."),
+        })
+        .describe("GRPO-CARE: a bonus for right rows whose answer the reference finds as likely as their peers'."),
       z
         .strictObject({ kind: z.literal("mask_truncated") })
         .describe(

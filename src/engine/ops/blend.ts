@@ -6,6 +6,17 @@ export function moveTowards(target: Tensor, source: Tensor, weight: number): voi
   loadAddon().blend(target.handle, source.handle, weight);
 }
 
+/** A moving average of weights after step `step`: slot = decay slot + (1 - decay) source at every `every`th step. */
+export function advanceAverage(
+  { decay, every }: { decay: number; every: number },
+  step: number,
+  slot: readonly Tensor[],
+  source: readonly Tensor[],
+): void {
+  if (step % every !== 0) return;
+  for (const [i, target] of slot.entries()) moveTowards(target, source[i]!, 1 - decay);
+}
+
 /** target = source, two tensors of one type and size. */
 export function copyTensor(target: Tensor, source: Tensor): void {
   loadAddon().tensorCopy(target.handle, source.handle);
