@@ -156,6 +156,10 @@ export function inactiveKeys(config: Readable): Inactive[] {
     return found;
   }
   add("data.completion", "has no effect without an sft stage: completions are drawn from the policy");
+  if (config.rollout?.strategy.kind === "serial_group") {
+    const why = "has no effect with a serial group: it has rollout.strategy.exits early exits and the full response";
+    add("rollout.group_size", why, "rollout.strategy.kind");
+  }
   idleObjective(config, add);
   idleModels(config, add);
   const { advantage, collect } = config;

@@ -7,6 +7,7 @@ import { consistencyShaper } from "./consistency.js";
 import { KlReward } from "./kl-reward.js";
 import { lambdaLengthShaper } from "./lambda-length.js";
 import { repetitionShaper } from "./repetition.js";
+import { serialDecayShaper } from "./serial-decay.js";
 import { softOverlongShaper } from "./soft-overlong.js";
 import { unlikelinessShaper } from "./unlikeliness.js";
 
@@ -20,6 +21,7 @@ const shapers: { [Kind in Item["kind"]]: (config: Extract<Item, { kind: Kind }>)
     }),
   soft_overlong: softOverlongShaper,
   repetition: repetitionShaper,
+  serial_decay: serialDecayShaper,
   unlikeliness: unlikelinessShaper,
   lambda_length: lambdaLengthShaper,
   balance: balanceShaper,

@@ -1,10 +1,34 @@
 import * as z from "zod";
 import { defaultKind } from "./parts.js";
 
+const parallel = z.strictObject({ kind: defaultKind("parallel") }).describe("The whole group from one prompt.");
+
+const serialGroup = z
+  .strictObject({
+    kind: z.literal("serial_group"),
+    exits: z.int().positive().default(8).describe("Early exits per full response; a group is these and the response."),
+    positions: z
+      .enum(["uniform", "even"])
+      .default("uniform")
+      .describe("Where to exit within the thought: drawn uniformly, as published, or at even distances."),
+    inducer: z
+      .string()
+      .min(1)
+      .default("Time is limited, stop thinking and start answering.\n</think>\n\n")
+      .describe("Forced text that ends the thought at an exit; the published one."),
+    end_of_thought: z.string().min(1).default("</think>").describe("Text that ends the thought."),
+    answer_max_tokens: z.int().positive().default(1024).describe("Longest answer after an exit."),
+    loss_tokens: z
+      .enum(["policy_tokens_and_end_think", "policy_tokens", "all", "answer_only"])
+      .default("policy_tokens_and_end_think")
+      .describe("What is trained; with the forced end of the thought, exiting carries over to free generation."),
+  })
+  .describe("S-GRPO: one full response, and answers from early exits of its thought.");
+
 export const rolloutSchema = z
   .strictObject({
     strategy: z
-      .discriminatedUnion("kind", [z.strictObject({ kind: defaultKind("parallel") })])
+      .discriminatedUnion("kind", [parallel, serialGroup])
       .prefault({})
       .describe("How completions are drawn; `parallel` draws the whole group at once from one prefilled prompt."),
     environment: z.null().default(null).describe("No environment: one prompt, one completion."),
@@ -66,3 +90,5 @@ export const rolloutSchema = z
   })
   .prefault({})
   .describe("How completions are drawn.");
+
+export type StrategyConfig = z.output<typeof rolloutSchema>["strategy"];

@@ -66,6 +66,17 @@ export const shapeSchema = z
         })
         .describe("GRPO-CARE: a bonus for right rows whose answer the reference finds as likely as their peers'."),
       z
+        .strictObject({
+          kind: z.literal("serial_decay"),
+          base: z
+            .number()
+            .min(1)
+            .default(2)
+            .describe("Divides the reward per earlier correct one; 1 gives all of them 1."),
+          correct_at: z.number().default(1).describe("Reward from which a response is correct; rule rewards give 1."),
+        })
+        .describe("S-GRPO: the n-th correct response of a group, in order, earns base^(1 - n); wrong ones 0."),
+      z
         .strictObject({ kind: z.literal("mask_truncated") })
         .describe(
           "Rows that did not end by themselves keep their reward but are not trained (DAPO's overlong filtering).",
