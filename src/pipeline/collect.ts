@@ -51,7 +51,6 @@ export async function collectGroups(
       "group/zero_std_right": flat.filter(best).length / drawn.length,
       "group/zero_std_wrong": flat.filter((group) => !best(group)).length / drawn.length,
       "group/drawn": drawn.length,
-      "group/trained": groups.length,
       "tokens/rollout": drawn.reduce(
         (sum, { episodes }) => sum + episodes.reduce((n, { leaf }) => n + leaf.tokens.length, 0),
         0,

@@ -23,6 +23,7 @@ import type { Episode, Group, Task } from "../tree/episode.js";
 import { restoreOptimizer } from "./checkpoint.js";
 import { collectGroups } from "./collect.js";
 import { type Evaluation, evaluationOf } from "./evaluation.js";
+import { GroupBuffer } from "./group-buffer.js";
 import { ModelSlots } from "./model-slots.js";
 import { type PassOptions, scoreEpisodes } from "./policy.js";
 import { keepRollouts } from "./rollout-records.js";
@@ -43,6 +44,7 @@ export interface GrpoStage {
   objective: Objective;
   needs: Needs;
   slots: ModelSlots;
+  buffer: GroupBuffer;
   optimizer: AdamW;
   pass: PassOptions;
   evaluation: Evaluation | null;
@@ -64,7 +66,9 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
     if (run.state.stageStep === 0) await s.evaluation?.atStart();
     while (run.state.stageStep < stage.train.steps && !saysStop(run)) {
       const started = performance.now();
-      const { groups, drawn, counts } = await collectGroups(run, s, (drawn) => rollOut(run, s, drawn));
+      const collected = await collectGroups(run, s, (drawn) => rollOut(run, s, drawn));
+      const { drawn, counts } = collected;
+      const groups = s.buffer.exchange(collected.groups);
       const rolledOut = performance.now();
 
       const { rows, episodes } = toRows(groups);
@@ -92,6 +96,8 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
         ...rewardMetrics(drawn),
         ...s.rewards.metrics(),
         ...counts,
+        "group/trained": groups.length,
+        ...(stage.collect.min_rows > 0 ? { "buffer/rows": s.buffer.rows } : {}),
         ...lengthMetrics(drawn),
         ...metricValues(log),
         ...update,
@@ -132,7 +138,8 @@ async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[
   const rewards = await createRewards(stage.rewards, { baseDir: process.cwd(), seed });
   const slots = await ModelSlots.create(run, stage, needs);
   const optimizer = new AdamW(decoder.parameters(), adamwOptions(stage));
-  const stateful: Stateful[] = [sampler, ...objective.stateful, ...statefulParts(parts)];
+  const buffer = new GroupBuffer(stage.collect.min_rows, tasks);
+  const stateful: Stateful[] = [sampler, buffer, ...objective.stateful, ...statefulParts(parts)];
   if (run.resumed !== null && run.state.stageStep > 0) {
     restoreOptimizer(optimizer, run.resumed);
     for (const part of stateful) part.loadState(run.state.components[part.stateName]);
@@ -155,6 +162,7 @@ async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[
     objective,
     needs,
     slots,
+    buffer,
     optimizer,
     pass: {
       temperature: rollout.temperature,
