@@ -7,6 +7,9 @@ const programs: Record<string, () => Promise<{ run(args: string[]): Promise<void
   gemm: () => import("./gemm.js"),
   logprob: () => import("./logprob.js"),
   sample: () => import("./sample.js"),
+  step: () => import("./step.js"),
+  race: () => import("./race.js"),
+  stories: () => import("./stories.js"),
 };
 
 const [name, ...args] = process.argv.slice(2);
