@@ -62,7 +62,7 @@ interface Stream {
 
 /** Rows of one prefill pass. */
 const PREFILL_ROWS = 4096;
-/** Memory for key blocks while there is a choice. */
+/** Memory for key blocks while there is a choice, in bytes. */
 const POOL_BYTES = 2 ** 30;
 
 /**
@@ -84,6 +84,8 @@ export class SamplingEngine {
     private readonly decoder: Decoder,
     private readonly tokenizer: Tokenizer,
     seed: number,
+    /** Bound on the memory of key blocks, passed only where a single prompt's completions need more. */
+    private readonly poolBytes = POOL_BYTES,
   ) {
     this.#key = seedKey(seed);
   }
@@ -162,7 +164,7 @@ export class SamplingEngine {
       layers * 2 * kvHeads * BLOCK_KEYS * Math.ceil(headDim / 16) * 16 * (this.decoder.dtype === "bf16" ? 2 : 4);
     const wanted = this.#queue.reduce((sum, request) => sum + request.blocks, 0);
     const largest = this.#queue.reduce((max, request) => Math.max(max, request.blocks), 0);
-    const capacity = Math.max(largest, Math.min(wanted, Math.floor(POOL_BYTES / bytes)));
+    const capacity = Math.max(largest, Math.min(wanted, Math.floor(this.poolBytes / bytes)));
     if (this.#blocks !== null && this.#blocks.capacity >= capacity) return;
     this.#blocks?.dispose();
     this.#blocks = new KeyBlocks(this.decoder, capacity);
