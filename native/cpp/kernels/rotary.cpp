@@ -1,151 +1,138 @@
+// Rows and threads of the rotary embedding; heads are done by the functions of the instruction set.
 #include "kernels/rotary.h"
 
-#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "kernels/split.h"
+#include "kernels/with_type.h"
 
 namespace grpo {
 namespace {
 
-constexpr std::size_t kMaxDim = 256;
+struct AllHeads {
+  RotaryHead<float> f32;
+  RotaryHead<bf16> b16;
+  RotaryHead<double> f64;
+};
+const RotaryHead<float>& pick(const AllHeads& all, float) { return all.f32; }
+const RotaryHead<bf16>& pick(const AllHeads& all, bf16) { return all.b16; }
+const RotaryHead<double>& pick(const AllHeads& all, double) { return all.f64; }
 
-template <class C>
-C tree_sum(C* t) {
-  for (int step = 8; step > 0; step /= 2)
-    for (int i = 0; i < step; ++i) t[i] = t[i] + t[i + step];
-  return t[0];
-}
-
-// 1 / root mean square of one head.
 template <class T>
-compute_t<T> inverse_rms(std::size_t dim, const T* x, double epsilon) {
+struct Rotary {
   using C = compute_t<T>;
-  C lanes[16] = {};
-  for (std::size_t i = 0; i < dim; ++i) lanes[i % 16] = std::fma(load(x[i]), load(x[i]), lanes[i % 16]);
-  return C(1) / std::sqrt(tree_sum(lanes) / static_cast<C>(dim) + static_cast<C>(epsilon));
-}
+  ThreadPool& pool;
+  const RotaryHead<T>& head;
+  const RotaryShape& s;
+  const C* table;
+  const T *q_norm, *k_norm;
+  const std::size_t dim = s.head_dim, turned = s.heads + s.kv_heads, width = (turned + s.kv_heads) * dim;
+  const C epsilon = static_cast<C>(s.epsilon);
 
-template <class T>
-void head_forward(std::size_t dim, const compute_t<T>* table, const T* norm, double epsilon, const T* x, T* y) {
-  using C = compute_t<T>;
-  const std::size_t half = dim / 2;
-  const C inverse = norm ? inverse_rms(dim, x, epsilon) : C(1);
-  for (std::size_t i = 0; i < half; ++i) {
-    C a = load(x[i]), b = load(x[i + half]);
-    if (norm) a = a * inverse * load(norm[i]), b = b * inverse * load(norm[i + half]);
-    const C cos = table[i], sin = table[half + i];
-    store(y[i], std::fma(-b, sin, a * cos));
-    store(y[i + half], std::fma(a, sin, b * cos));
-  }
-}
+  const C* angles(std::size_t row) const { return table + static_cast<std::size_t>(s.position[row]) * dim; }
 
-// The rotation's transpose: gradient of the head before the rotation.
-template <class T>
-void unrotate(std::size_t dim, const compute_t<T>* table, const T* dy, compute_t<T>* dn) {
-  const std::size_t half = dim / 2;
-  for (std::size_t i = 0; i < half; ++i) {
-    const compute_t<T> a = load(dy[i]), b = load(dy[i + half]), cos = table[i], sin = table[half + i];
-    dn[i] = std::fma(b, sin, a * cos);
-    dn[i + half] = std::fma(-a, sin, b * cos);
-  }
-}
-
-template <class T>
-void head_backward(std::size_t dim, const compute_t<T>* table, const T* norm, double epsilon, const T* x, const T* dy, T* dx,
-                   bool accumulate) {
-  using C = compute_t<T>;
-  C dn[kMaxDim];
-  unrotate(dim, table, dy, dn);
-  if (norm) {
-    const C inverse = inverse_rms(dim, x, epsilon);
-    C lanes[16] = {};
-    for (std::size_t i = 0; i < dim; ++i) {
-      dn[i] = dn[i] * load(norm[i]);
-      lanes[i % 16] = std::fma(dn[i], load(x[i]) * inverse, lanes[i % 16]);
-    }
-    const C mean = tree_sum(lanes) / static_cast<C>(dim);
-    for (std::size_t i = 0; i < dim; ++i) dn[i] = inverse * std::fma(-mean, load(x[i]) * inverse, dn[i]);
-  }
-  for (std::size_t i = 0; i < dim; ++i) store(dx[i], accumulate ? load(dx[i]) + dn[i] : dn[i]);
-}
-
-// dnorm[i] += dn[i] x[i] / rms, rows in order, heads of a row in order.
-template <class T>
-void norm_gradient(const RotaryShape& s, const compute_t<T>* table, std::size_t first_head, std::size_t heads, const T* x, const T* dy,
-                   compute_t<T>* dnorm) {
-  using C = compute_t<T>;
-  const std::size_t dim = s.head_dim, width = (s.heads + 2 * s.kv_heads) * dim;
-  for (std::size_t row = 0; row < s.rows; ++row)
-    for (std::size_t h = first_head; h < first_head + heads; ++h) {
-      const std::size_t at = row * width + h * dim;
-      C dn[kMaxDim];
-      unrotate(dim, table + static_cast<std::size_t>(s.position[row]) * dim, dy + at, dn);
-      const C inverse = inverse_rms(dim, x + at, s.epsilon);
-      for (std::size_t i = 0; i < dim; ++i) dnorm[i] = std::fma(dn[i], load(x[at + i]) * inverse, dnorm[i]);
-    }
-}
-
-template <class T>
-void forward(ThreadPool& pool, const RotaryShape& s, const compute_t<T>* table, const T* q_norm, const T* k_norm, const T* x, T* y) {
-  const std::size_t dim = s.head_dim, width = (s.heads + 2 * s.kv_heads) * dim;
-  parallel_for(pool, (s.rows + 15) / 16, [&](std::size_t chunk, int) {
-    for (std::size_t row = chunk * 16; row < s.rows && row < chunk * 16 + 16; ++row) {
-      for (std::size_t h = 0; h < s.heads + s.kv_heads; ++h)
-        head_forward(dim, table + static_cast<std::size_t>(s.position[row]) * dim, h < s.heads ? q_norm : k_norm, s.epsilon,
-                     x + row * width + h * dim, y + row * width + h * dim);
-      if (x != y)
-        for (std::size_t i = (s.heads + s.kv_heads) * dim; i < width; ++i) y[row * width + i] = x[row * width + i];
-    }
-  });
-}
-
-template <class T>
-void backward(ThreadPool& pool, const RotaryShape& s, const compute_t<T>* table, const T* q_norm, const T* k_norm, const T* x,
-              const T* dy, T* dx, bool accumulate, compute_t<T>* dq_norm, compute_t<T>* dk_norm) {
-  const std::size_t dim = s.head_dim, width = (s.heads + 2 * s.kv_heads) * dim;
-  parallel_for(pool, 2, [&](std::size_t part, int) {
-    if (part == 0 && dq_norm) norm_gradient(s, table, 0, s.heads, x, dy, dq_norm);
-    if (part == 1 && dk_norm) norm_gradient(s, table, s.heads, s.kv_heads, x, dy, dk_norm);
-  });
-  parallel_for(pool, (s.rows + 15) / 16, [&](std::size_t chunk, int) {
-    for (std::size_t row = chunk * 16; row < s.rows && row < chunk * 16 + 16; ++row) {
-      for (std::size_t h = 0; h < s.heads + s.kv_heads; ++h) {
-        const std::size_t at = row * width + h * dim;
-        head_backward(dim, table + static_cast<std::size_t>(s.position[row]) * dim, h < s.heads ? q_norm : k_norm, s.epsilon, x + at,
-                      dy + at, dx + at, accumulate);
+  void forward(const T* x, T* y) const {
+    for_ranges(pool, s.rows, width, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t row = begin; row < end; ++row) {
+        for (std::size_t h = 0; h < turned; ++h) {
+          const std::size_t at = row * width + h * dim;
+          head.forward(dim, angles(row), h < s.heads ? q_norm : k_norm, epsilon, x + at, y + at);
+        }
+        if (x != y) std::memcpy(y + row * width + turned * dim, x + row * width + turned * dim, s.kv_heads * dim * sizeof(T));
       }
-      if (dx != dy)
-        for (std::size_t i = row * width + (s.heads + s.kv_heads) * dim; i < (row + 1) * width; ++i)
-          store(dx[i], accumulate ? load(dx[i]) + load(dy[i]) : load(dy[i]));
+    });
+  }
+
+  void backward(const T* x, const T* dy, T* dx, bool accumulate, C* dq_norm, C* dk_norm) const {
+    std::vector<C> inverse(dq_norm || dk_norm ? s.rows * turned : 0);
+    for_ranges(pool, s.rows, width, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t row = begin; row < end; ++row) backward_row(row, x, dy, dx, accumulate, inverse.data());
+    });
+    if (inverse.empty()) return;
+    // Threads take 16 dimensions (and their partners) each, for all rows in order.
+    const std::size_t half = dim / 2, parts = (half + 15) / 16;
+    for_ranges(pool, 2 * parts, s.rows * width / parts, [&](std::size_t begin, std::size_t end) {
+      for (std::size_t part = begin; part < end; ++part) {
+        const bool keys = part % 2 == 1;
+        const std::size_t first = part / 2 * 16, count = half - first < 16 ? half - first : 16;
+        C* dnorm = keys ? dk_norm : dq_norm;
+        if (!dnorm) continue;
+        for (std::size_t row = 0; row < s.rows; ++row)
+          for (std::size_t h = keys ? s.heads : 0; h < (keys ? turned : s.heads); ++h) {
+            const std::size_t at = row * width + h * dim;
+            head.norm_gradient(dim, first, count, angles(row), inverse[row * turned + h], x + at, dy + at, dnorm);
+          }
+      }
+    });
+  }
+
+  // `inverse`: kept 1 / rms of each head, or nullptr.
+  void backward_row(std::size_t row, const T* x, const T* dy, T* dx, bool accumulate, C* inverse) const {
+    for (std::size_t h = 0; h < turned; ++h) {
+      const std::size_t at = row * width + h * dim;
+      const T* norm = h < s.heads ? q_norm : k_norm;
+      const C kept = head.backward(dim, angles(row), norm, epsilon, norm ? x + at : nullptr, dy + at, dx + at, accumulate);
+      if (inverse) inverse[row * turned + h] = kept;
     }
-  });
+    if (dx == dy) return;
+    for (std::size_t i = row * width + turned * dim; i < (row + 1) * width; ++i)
+      store(dx[i], accumulate ? load(dx[i]) + load(dy[i]) : load(dy[i]));
+  }
+};
+
+template <AllHeads (*all_heads)()>
+const AllHeads& heads_of() {
+  static const AllHeads all = all_heads();
+  return all;
 }
 
-template <class F>
-void with_type(DType dtype, F&& body) {
-  if (dtype == DType::f64) body(double{});
-  else if (dtype == DType::bf16) body(bf16{});
-  else body(float{});
-}
-
-}  // namespace
-
-void rotary(ThreadPool& pool, DType dtype, const RotaryShape& s, const void* table, const void* q_norm, const void* k_norm,
-            const void* x, void* y) {
+template <AllHeads (*all_heads)()>
+void forward(ThreadPool& pool, DType dtype, const RotaryShape& s, const void* table, const void* q_norm, const void* k_norm,
+             const void* x, void* y) {
+  const AllHeads& all = heads_of<all_heads>();
   with_type(dtype, [&](auto zero) {
     using T = decltype(zero);
-    forward(pool, s, static_cast<const compute_t<T>*>(table), static_cast<const T*>(q_norm), static_cast<const T*>(k_norm),
-            static_cast<const T*>(x), static_cast<T*>(y));
+    Rotary<T>{pool, pick(all, zero), s, static_cast<const compute_t<T>*>(table), static_cast<const T*>(q_norm),
+              static_cast<const T*>(k_norm)}
+        .forward(static_cast<const T*>(x), static_cast<T*>(y));
   });
 }
 
-void rotary_backward(ThreadPool& pool, DType dtype, const RotaryShape& s, const void* table, const void* q_norm, const void* k_norm,
-                     const void* x, const void* dy, void* dx, bool accumulate, void* dq_norm, void* dk_norm) {
+template <AllHeads (*all_heads)()>
+void backward(ThreadPool& pool, DType dtype, const RotaryShape& s, const void* table, const void* q_norm, const void* k_norm,
+              const void* x, const void* dy, void* dx, bool accumulate, void* dq_norm, void* dk_norm) {
+  const AllHeads& all = heads_of<all_heads>();
   with_type(dtype, [&](auto zero) {
     using T = decltype(zero);
     using C = compute_t<T>;
-    backward(pool, s, static_cast<const C*>(table), static_cast<const T*>(q_norm), static_cast<const T*>(k_norm),
-             static_cast<const T*>(x), static_cast<const T*>(dy), static_cast<T*>(dx), accumulate, static_cast<C*>(dq_norm),
-             static_cast<C*>(dk_norm));
+    Rotary<T>{pool, pick(all, zero), s, static_cast<const C*>(table), static_cast<const T*>(q_norm), static_cast<const T*>(k_norm)}
+        .backward(static_cast<const T*>(x), static_cast<const T*>(dy), static_cast<T*>(dx), accumulate, static_cast<C*>(dq_norm),
+                  static_cast<C*>(dk_norm));
   });
+}
+
+AllHeads scalar() { return {rotary_reference<float>(), rotary_reference<bf16>(), rotary_reference<double>()}; }
+#if defined(GRPO_HAVE_AVX512)
+AllHeads avx2() { return {rotary_avx2_f32(), rotary_avx2_b16(), rotary_reference<double>()}; }
+AllHeads avx512() { return {rotary_avx512_f32(), rotary_avx512_b16(), rotary_reference<double>()}; }
+#elif defined(GRPO_HAVE_NEON)
+AllHeads neon() { return {rotary_neon_f32(), rotary_neon_b16(), rotary_reference<double>()}; }
+#endif
+
+}  // namespace
+
+RotaryKernels rotary_kernels(Isa isa) {
+  switch (isa) {
+#if defined(GRPO_HAVE_AVX512)
+    case Isa::avx2: return {forward<avx2>, backward<avx2>};
+    case Isa::avx512:
+    case Isa::avx512bf16: return {forward<avx512>, backward<avx512>};
+#elif defined(GRPO_HAVE_NEON)
+    case Isa::neon: return {forward<neon>, backward<neon>};
+#endif
+    default: return {forward<scalar>, backward<scalar>};
+  }
 }
 
 }  // namespace grpo

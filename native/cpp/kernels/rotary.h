@@ -3,10 +3,33 @@
 
 namespace grpo {
 
-// The reference form; see AttentionKernels::rotary. Sums over a head take sixteen lanes (element i in lane i % 16) and a fixed
-// lane tree, like the fast forms.
-void rotary(ThreadPool&, DType, const RotaryShape&, const void* table, const void* q_norm, const void* k_norm, const void* x, void* y);
-void rotary_backward(ThreadPool&, DType, const RotaryShape&, const void* table, const void* q_norm, const void* k_norm, const void* x,
-                     const void* dy, void* dx, bool accumulate, void* dq_norm, void* dk_norm);
+// One head of one row; what an instruction set implements of AttentionKernels::rotary and rotary_backward. `table` is the row
+// of the head's position. Sums over a head take sixteen lanes (element i in lane i % 16) and a fixed lane tree.
+template <class T>
+struct RotaryHead {
+  using C = compute_t<T>;
+  // norm may be nullptr; y may be x without one.
+  void (*forward)(std::size_t dim, const C* table, const T* norm, C epsilon, const T* x, T* y);
+  // Returns the 1 / rms of the head, 1 without a norm; dx may be dy without one.
+  C (*backward)(std::size_t dim, const C* table, const T* norm, C epsilon, const T* x, const T* dy, T* dx, bool accumulate);
+  // dnorm[i] += (gradient after the norm)[i] x[i] inverse, for i = first..first+count-1 and the same + dim / 2.
+  void (*norm_gradient)(std::size_t dim, std::size_t first, std::size_t count, const C* table, C inverse, const T* x, const T* dy,
+                        C* dnorm);
+};
+
+template <class T>
+RotaryHead<T> rotary_reference();
+RotaryHead<float> rotary_avx2_f32();
+RotaryHead<bf16> rotary_avx2_b16();
+RotaryHead<float> rotary_avx512_f32();
+RotaryHead<bf16> rotary_avx512_b16();
+RotaryHead<float> rotary_neon_f32();
+RotaryHead<bf16> rotary_neon_b16();
+
+struct RotaryKernels {
+  decltype(AttentionKernels::rotary) forward;
+  decltype(AttentionKernels::rotary_backward) backward;
+};
+RotaryKernels rotary_kernels(Isa isa);
 
 }  // namespace grpo

@@ -3,25 +3,28 @@
 #include "kernels/rotary.h"
 #include "kernels/tree_attention_backward.h"
 #include "kernels/tree_attention_walk.h"
+#include "kernels/with_type.h"
 
 namespace grpo {
 namespace {
 
-// Calls body(tiles, T{}) with the tile functions of the storage type.
-template <class F>
-void with_tiles(const AllTiles& tiles, DType dtype, F&& body) {
-  if (dtype == DType::f64) body(tiles.f64, double{});
-  else if (dtype == DType::bf16) body(tiles.b16, bf16{});
-  else body(tiles.f32, float{});
+const AttentionTiles<float>& pick(const AllTiles& all, float) { return all.f32; }
+const AttentionTiles<bf16>& pick(const AllTiles& all, bf16) { return all.b16; }
+const AttentionTiles<double>& pick(const AllTiles& all, double) { return all.f64; }
+
+template <AllTiles (*all_tiles)()>
+const AllTiles& tiles_of() {
+  static const AllTiles tiles = all_tiles();
+  return tiles;
 }
 
 template <AllTiles (*all_tiles)()>
 void forward(ThreadPool& pool, DType dtype, const AttentionShape& shape, const AttentionPlan& plan, const void* qkv, void* k, void* v,
              void* out, void* stats) {
-  static const AllTiles tiles = all_tiles();
-  with_tiles(tiles, dtype, [&](const auto& t, auto zero) {
+  const AllTiles& tiles = tiles_of<all_tiles>();
+  with_type(dtype, [&](auto zero) {
     using T = decltype(zero);
-    Walk<T>{pool, t, shape, plan}.forward(static_cast<const T*>(qkv), static_cast<T*>(k), static_cast<T*>(v), static_cast<T*>(out),
+    Walk<T>{pool, pick(tiles, zero), shape, plan}.forward(static_cast<const T*>(qkv), static_cast<T*>(k), static_cast<T*>(v), static_cast<T*>(out),
                                           static_cast<compute_t<T>*>(stats));
   });
 }
@@ -29,11 +32,11 @@ void forward(ThreadPool& pool, DType dtype, const AttentionShape& shape, const A
 template <AllTiles (*all_tiles)()>
 void backward(ThreadPool& pool, DType dtype, const AttentionShape& shape, const AttentionPlan& plan, std::size_t blocks,
               const void* qkv, const void* k, const void* v, const void* out, const void* stats, const AttentionGradients& g) {
-  static const AllTiles tiles = all_tiles();
-  with_tiles(tiles, dtype, [&](const auto& t, auto zero) {
+  const AllTiles& tiles = tiles_of<all_tiles>();
+  with_type(dtype, [&](auto zero) {
     using T = decltype(zero);
     using C = compute_t<T>;
-    const Walk<T> w{pool, t, shape, plan};
+    const Walk<T> w{pool, pick(tiles, zero), shape, plan};
     Backward<T>{w,
                 static_cast<const T*>(qkv),
                 static_cast<const T*>(k),
@@ -53,13 +56,10 @@ void backward(ThreadPool& pool, DType dtype, const AttentionShape& shape, const 
 }
 
 void copy_blocks(DType dtype, const AttentionShape& shape, std::size_t copies, const std::int32_t* copy, void* k, void* v) {
-  const auto run = [&](auto zero) {
+  with_type(dtype, [&](auto zero) {
     using T = decltype(zero);
     copy_keys(shape, copies, copy, static_cast<T*>(k), static_cast<T*>(v));
-  };
-  if (dtype == DType::f64) run(double{});
-  else if (dtype == DType::bf16) run(bf16{});
-  else run(float{});
+  });
 }
 
 AllTiles scalar_tiles() { return {reference_tiles<float>(), reference_tiles<bf16>(), reference_tiles<double>()}; }
@@ -72,22 +72,23 @@ AllTiles neon_tiles() { return {neon_tiles_f32(), neon_tiles_b16(), reference_ti
 #endif
 
 template <AllTiles (*all_tiles)()>
-AttentionKernels kernels() {
-  return {forward<all_tiles>, backward<all_tiles>, copy_blocks, rotary, rotary_backward};
+AttentionKernels kernels(const RotaryKernels& rotary) {
+  return {forward<all_tiles>, backward<all_tiles>, copy_blocks, rotary.forward, rotary.backward};
 }
 
 }  // namespace
 
 AttentionKernels attention_kernels(Isa isa) {
+  const RotaryKernels rotary = rotary_kernels(isa);
   switch (isa) {
 #if defined(GRPO_HAVE_AVX512)
-    case Isa::avx2: return kernels<avx2_tiles>();
-    case Isa::avx512: return kernels<avx512_tiles>();
-    case Isa::avx512bf16: return kernels<avx512bf16_tiles>();
+    case Isa::avx2: return kernels<avx2_tiles>(rotary);
+    case Isa::avx512: return kernels<avx512_tiles>(rotary);
+    case Isa::avx512bf16: return kernels<avx512bf16_tiles>(rotary);
 #elif defined(GRPO_HAVE_NEON)
-    case Isa::neon: return kernels<neon_tiles>();
+    case Isa::neon: return kernels<neon_tiles>(rotary);
 #endif
-    default: return kernels<scalar_tiles>();
+    default: return kernels<scalar_tiles>(rotary);
   }
 }
 

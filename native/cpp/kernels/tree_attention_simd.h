@@ -2,6 +2,7 @@
 // The tile functions of tree_attention_tiles.h on 16 lanes. A lane is a key (scores) or a dimension (outputs).
 #include "kernels/attention_exp2.h"
 #include "kernels/attention_gemm_simd.h"
+#include "kernels/partial_simd.h"
 #include "kernels/tree_attention_tiles.h"
 
 namespace grpo {
@@ -21,23 +22,6 @@ GRPO_INLINE const word_t<T>* words(const T* p) {
   return reinterpret_cast<const word_t<T>*>(p);
 }
 
-GRPO_INLINE v16 load_lanes(const float* p) { return load16(p); }
-GRPO_INLINE v16 load_lanes(const bf16* p) { return load_bf16(p); }
-GRPO_INLINE void store_lanes(float* p, v16 x) { store16(p, x); }
-GRPO_INLINE void store_lanes(bf16* p, v16 x) { store_bf16(p, x); }
-// First n < 16 lanes, the others 0.
-GRPO_INLINE v16 load_part(const float* p, std::size_t n) { return load16_n(p, n, 0.0f); }
-GRPO_INLINE v16 load_part(const bf16* p, std::size_t n) {
-  bf16 t[16] = {};
-  for (std::size_t i = 0; i < n; ++i) t[i] = p[i];
-  return load_bf16(t);
-}
-template <class T>
-GRPO_INLINE void store_part(T* p, v16 x, std::size_t n) {
-  T t[16];
-  store_lanes(t, x);
-  for (std::size_t i = 0; i < n; ++i) p[i] = t[i];
-}
 // p and ds as the next product takes them. The instruction flushes subnormal numbers, as the product that reads them does.
 GRPO_INLINE void store_factor(float* p, v16 x) { store16(p, x); }
 GRPO_INLINE void store_factor(bf16* p, v16 x) {
@@ -168,7 +152,7 @@ static void attention_finish(std::size_t dim, float max, const float* sum, const
   std::size_t d = 0;
   // + 0 makes a negative zero positive: its sign would depend on the masked keys behind it.
   for (; d + 16 <= dim; d += 16) store_lanes(out + d, add16(mul16(load16(acc + d), factor), zero16()));
-  if (d < dim) store_part(out + d, add16(mul16(load16(acc + d), factor), zero16()), dim - d);
+  if (d < dim) store_some(out + d, add16(mul16(load16(acc + d), factor), zero16()), dim - d);
   if (stats) {
     stats[0] = max;
     stats[1] = inverse;
@@ -180,7 +164,7 @@ static float attention_dot(std::size_t dim, const T* a, const T* b) {
   v16 lanes = zero16();
   std::size_t d = 0;
   for (; d + 16 <= dim; d += 16) lanes = fma16(load_lanes(a + d), load_lanes(b + d), lanes);
-  if (d < dim) lanes = fma16(load_part(a + d, dim - d), load_part(b + d, dim - d), lanes);
+  if (d < dim) lanes = fma16(load_some(a + d, dim - d), load_some(b + d, dim - d), lanes);
   return reduce_add16(lanes);
 }
 
@@ -282,8 +266,8 @@ static void attention_round(std::size_t n, const float* from, T* to, bool accumu
     store_lanes(to + i, accumulate ? add16(load_lanes(to + i), x) : x);
   }
   if (i < n) {
-    const v16 x = load_part(from + i, n - i);
-    store_part(to + i, accumulate ? add16(load_part(to + i, n - i), x) : x, n - i);
+    const v16 x = load_some(from + i, n - i);
+    store_some(to + i, accumulate ? add16(load_some(to + i, n - i), x) : x, n - i);
   }
 }
 

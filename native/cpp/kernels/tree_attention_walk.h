@@ -67,7 +67,7 @@ struct Walk {
   // Small work stays on the calling thread.
   template <class F>
   void spread(std::size_t items, double work, F&& body) const {
-    if (work < 100e3)
+    if (work < 30e3)
       for (std::size_t i = 0; i < items; ++i) body(i, 0);
     else
       parallel_for(pool, items, static_cast<F&&>(body));
