@@ -3,7 +3,6 @@ import { storedElements } from "../src/engine/parameter.js";
 import { Tensor } from "../src/engine/tensor.js";
 import { loadAddon } from "../src/native/load.js";
 import { Ceiling } from "./ceiling.js";
-import { filled } from "./filled.js";
 import { best, median, table, timed } from "./timing.js";
 
 /** Weights of the 24 layers of Qwen2.5-0.5B, which a decode step reads besides the head. */
@@ -59,9 +58,9 @@ function measure(
 ): string[][] {
   const addon = loadAddon();
   const ceiling = new Ceiling();
-  const w = filled(dtype, [storedElements("panels", [vocab, cols], dtype === "bf16")]);
-  // Weights are uniform in +-0.05: a hidden state of this size gives logits of the wanted deviation.
-  const size = spread / (0.05 * Math.sqrt(cols / 3));
+  const w = uniform(dtype, storedElements("panels", [vocab, cols], dtype === "bf16"));
+  // Weights are uniform in +-1: a hidden state of this size gives logits of the wanted deviation.
+  const size = spread / Math.sqrt(cols / 3);
   const h = Tensor.from(
     Float32Array.from({ length: rows * cols }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) & 0x40000000 ? size : -size)),
     [rows, cols],
@@ -99,4 +98,21 @@ function measure(
       ...[((vocab * cols * width) / best(t) / 1e6).toFixed(1), `${((100 * extra) / step).toFixed(1)}%`],
     ];
   });
+}
+
+/** Numbers in [-1, 1) that do not repeat, so that no two ids have the same logits. */
+function uniform(dtype: "f32" | "bf16", size: number): Tensor {
+  const tensor = new Tensor(dtype, [size]);
+  const block = new Float32Array(1 << 16);
+  let state = 12345;
+  for (let at = 0; at < size; at += block.length) {
+    for (let i = 0; i < block.length; i++) {
+      state ^= state << 13;
+      state ^= state >>> 17;
+      state ^= state << 5;
+      block[i] = state / 2 ** 31;
+    }
+    tensor.write(block.subarray(0, size - at), at);
+  }
+  return tensor;
 }

@@ -54,7 +54,7 @@ template <class A>
 struct Workspace {
   std::vector<A> maxima;
   std::vector<Candidate<A>> candidates;
-  std::vector<double> bucket_mass;  // all zero between calls
+  std::vector<double> bucket_mass;
   std::vector<double> tile_mass;
 };
 
@@ -107,16 +107,9 @@ Cut<A> cut_top_k(const Row<A>& row, const Restriction& r, A floor, Workspace<A>&
   return cut_after(list, keep, floor);
 }
 
-// Buckets of the distance max - logit: exponent and five more bits of its float32 form, which grow with it.
-constexpr std::size_t kBuckets = 1u << 13;
-
-template <class A>
-std::size_t bucket_of(A distance) {
-  const float d = static_cast<float>(distance);
-  std::uint32_t bits;
-  std::memcpy(&bits, &d, 4);
-  return bits >> 18 & (kBuckets - 1);
-}
+// Buckets of equal width of the distance max - logit; the last also takes what lies beyond. Every bucket has as many sums as
+// turns, so that one addition need not wait for the other.
+constexpr std::size_t kBuckets = 2048, kTurns = 8;
 
 // The mass of every bucket finds the bucket where the nucleus ends; only that one is sorted.
 template <class T>
@@ -124,31 +117,53 @@ Cut<compute_t<T>> cut_top_p(const TileOps<T>& ops, const Row<compute_t<T>>& row,
                             Workspace<compute_t<T>>& work) {
   using A = compute_t<T>;
   const A max = row.stats.max;
-  work.bucket_mass.resize(kBuckets);
+  double total = 0;
+  for (std::size_t t = 0; t < row.tiles; ++t) total += static_cast<double>(row.tile[t].sum) * exp_own(row.tile[t].max - max);
+  // Ids lighter than this share of the rest are never reached: all of them together are lighter than the rest.
+  const A light = static_cast<A>((1 - top_p) * total / static_cast<double>(row.limit) * 0.99);
+  const A per_unit = static_cast<A>(kBuckets / -std::log(std::max(static_cast<double>(light), 1e-37)));
+  std::uint32_t buckets[kVocabTile];
+  // Buckets of tile t, or false when all its ids are too light.
+  const auto fill = [&](std::size_t t) {
+    if (exp_own(row.tile[t].max - max) < light) return false;
+    ops.buckets(row.logits + t * kVocabTile, row.columns(t), max, per_unit, A(kBuckets - 1), buckets);
+    return true;
+  };
+  const double wanted = top_p * total;
+  work.bucket_mass.assign(kBuckets * kTurns, 0);
   double* const mass = work.bucket_mass.data();
   A weights[kVocabTile];
   for (std::size_t t = 0; t < row.tiles; ++t) {
-    const A* l = row.logits + t * kVocabTile;
+    if (!fill(t)) continue;
     const std::size_t n = row.columns(t);
-    ops.weights(l, n, max, kMasked<A>, A(0), weights);
-    for (std::size_t j = 0; j < n; ++j) mass[bucket_of(max - l[j])] += weights[j];
+    ops.weights(row.logits + t * kVocabTile, n, max, kMasked<A>, light, weights);
+    std::uint32_t heavy[kVocabTile];
+    std::size_t count = 0;
+    for (std::size_t j = 0; j < n; ++j) {
+      heavy[count] = static_cast<std::uint32_t>(j);
+      count += weights[j] > 0;
+    }
+    for (std::size_t i = 0; i < count; ++i) mass[buckets[heavy[i]] * kTurns + i % kTurns] += weights[heavy[i]];
   }
-  double total = 0, below = 0;
-  for (std::size_t b = 0; b < kBuckets; ++b) total += mass[b];
-  std::size_t end = 0;
-  while (end + 1 < kBuckets && below + mass[end] < top_p * total) below += mass[end++];
-  work.bucket_mass.assign(kBuckets, 0);
+  double below = 0;
+  std::uint32_t end = 0;
+  for (;; ++end) {
+    double sum = 0;
+    for (std::size_t i = 0; i < kTurns; ++i) sum += mass[end * kTurns + i];
+    if (below + sum >= wanted || end + 1 == kBuckets) break;
+    below += sum;
+  }
   auto& list = work.candidates;
   list.clear();
   for (std::size_t t = 0; t < row.tiles; ++t) {
+    if (!fill(t)) continue;
     const A* l = row.logits + t * kVocabTile;
-    if (bucket_of(max - row.tile[t].max) > end) continue;
     for (std::size_t j = 0; j < row.columns(t); ++j)
-      if (bucket_of(max - l[j]) == end) list.push_back({l[j], static_cast<std::uint32_t>(t * kVocabTile + j)});
+      if (buckets[j] == end) list.push_back({l[j], static_cast<std::uint32_t>(t * kVocabTile + j)});
   }
-  std::sort(list.begin(), list.end());
   if (list.empty()) return {kMasked<A>, row.limit, floor};
-  return cut_after(list, nucleus(list, max, below, top_p * total), floor);
+  std::sort(list.begin(), list.end());
+  return cut_after(list, nucleus(list, max, below, wanted), floor);
 }
 
 // Weights of tile t that the cut keeps, and their sum.

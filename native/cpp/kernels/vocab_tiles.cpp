@@ -73,6 +73,14 @@ A weights(const A* l, std::size_t n, A max, A threshold, A floor, A* out) {
   return lane_tree(sum, [](A a, A b) { return a + b; });
 }
 
+template <class A>
+void buckets(const A* l, std::size_t n, A max, A per_unit, A last, std::uint32_t* out) {
+  for (std::size_t j = 0; j < round_up(n, 16); ++j) {
+    const A b = (max - l[j]) * per_unit;
+    out[j] = static_cast<std::uint32_t>(std::nearbyint(b < last ? b : last));
+  }
+}
+
 template <class T>
 std::size_t backward_scratch(std::size_t rows, std::size_t cols) {
   using A = compute_t<T>;
@@ -135,7 +143,7 @@ void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
 template <class T>
 TileOps<T> reference_tile_ops() {
   using A = compute_t<T>;
-  return {logits<T>, scale<A>, stats<A>, weights<A>, backward<T>, backward_scratch<T>};
+  return {logits<T>, scale<A>, stats<A>, weights<A>, buckets<A>, backward<T>, backward_scratch<T>};
 }
 template TileOps<float> reference_tile_ops<float>();
 template TileOps<bf16> reference_tile_ops<bf16>();

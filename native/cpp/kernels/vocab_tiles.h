@@ -60,6 +60,8 @@ struct TileOps {
   // weights[j] = exp(logits[j] - max) where logits[j] >= threshold and the weight >= floor, else 0, for j < n rounded up to 16.
   // Their sum: 16 lanes, then the lane tree.
   A (*weights)(const A* logits, std::size_t n, A max, A threshold, A floor, A* weights);
+  // out[j] = (max - logits[j]) * per_unit, at most `last`, rounded to nearest, for j < n rounded up to 16.
+  void (*buckets)(const A* logits, std::size_t n, A max, A per_unit, A last, std::uint32_t* out);
   // The backward pass of a chunk of rows, all tiles in order, and its scratch in bytes.
   void (*backward)(ThreadPool& pool, const BackwardChunk<T>& chunk);
   std::size_t (*backward_scratch)(std::size_t rows, std::size_t cols);

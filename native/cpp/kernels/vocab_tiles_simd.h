@@ -67,6 +67,17 @@ static float weights(const float* l, std::size_t n, float max, float threshold, 
   return reduce_add16(sum);
 }
 
+static void buckets(const float* l, std::size_t n, float max, float per_unit, float last, std::uint32_t* out) {
+  // Adding 2^23 rounds to a whole number and leaves it in the low bits.
+  const v16 shift = set16(max), scale = set16(per_unit), most = set16(last), magic = set16(8388608.0f);
+  for (std::size_t j = 0; j < n; j += 16) {
+    float t[16];
+    store16(t, add16(min16(mul16(sub16(shift, load16(l + j)), scale), most), magic));
+    std::memcpy(out + j, t, sizeof(t));
+  }
+  for (std::size_t j = 0; j < vectors(n) * 16; ++j) out[j] &= 0x7fffffu;
+}
+
 GRPO_INLINE void store_vector(float* p, v16 a) { store16(p, a); }
 GRPO_INLINE void store_vector(bf16* p, v16 a) { store_bf16(p, a); }
 GRPO_INLINE v16 load_vector(const float* p) { return load16(p); }
@@ -209,7 +220,7 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
 
 template <class T>
 static TileOps<T> fast_tile_ops() {
-  return {logits<T>, scale, stats, weights, backward<T>, backward_scratch<T>};
+  return {logits<T>, scale, stats, weights, buckets, backward<T>, backward_scratch<T>};
 }
 
 }  // namespace GRPO_ISA_NS
