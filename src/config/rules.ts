@@ -108,8 +108,15 @@ const rules: readonly Rule[] = [
   rule(["shape", "rewards"], ({ shape, rewards }, report) => {
     const names = rewards.map(({ name }) => name);
     shape.forEach((item, i) => {
-      if (!("accuracy" in item) || item.accuracy === null || names.includes(item.accuracy)) return;
-      report(`shape.${i}.accuracy`, `no reward is named "${item.accuracy}"; there are: ${names.join(", ")}`);
+      const check = (key: string, name: string, known: readonly string[], what: string) => {
+        if (known.includes(name)) return;
+        report(`shape.${i}.${key}`, `no ${what} is named "${name}"; there are: ${known.join(", ")}`);
+      };
+      if ("accuracy" in item && item.accuracy !== null) check("accuracy", item.accuracy, names, "reward");
+      if (item.kind !== "weighted_sum") return;
+      const weighted = item.weights === null ? names : Object.keys(item.weights);
+      for (const name of weighted) check(`weights.${name}`, name, names, "reward");
+      if (item.gate !== null) check("gate.component", item.gate.component, weighted, "weighted component");
     });
   }),
   rule(["eval", "rollout"], ({ eval: evaluation, rollout }, report) => {

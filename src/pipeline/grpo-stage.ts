@@ -26,6 +26,7 @@ import { type Evaluation, evaluationOf } from "./evaluation.js";
 import { GroupBuffer } from "./group-buffer.js";
 import { ModelSlots } from "./model-slots.js";
 import { type PassOptions, scoreEpisodes } from "./policy.js";
+import { randomWords } from "./random-words.js";
 import { keepRollouts } from "./rollout-records.js";
 import { readTexts, toRows } from "./rows.js";
 import { type Run, record, showStage } from "./run.js";
@@ -56,10 +57,9 @@ export interface GrpoStage {
  * Group Relative Policy Optimization: draw groups, score them, turn rewards into advantages, update the policy.
  */
 export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
-  const shapers = makeShapers(stage.shape, stage.objective.kl);
-  const advantage = makeAdvantage(stage.advantage, {
-    weights: Object.fromEntries(stage.rewards.map(({ name, weight }) => [name, weight])),
-  });
+  const weights = Object.fromEntries(stage.rewards.map(({ name, weight }) => [name, weight]));
+  const shapers = makeShapers(stage.shape, stage.objective.kl, { weights });
+  const advantage = makeAdvantage(stage.advantage, { weights });
   const s = await prepare(run, stage, [...shapers, advantage]);
   try {
     showStage(run, stage);
@@ -75,7 +75,8 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
       readTexts(rows, stage.rollout.spans, s.needs, run.model.tokenizer);
       await annotate(run, s, rows, episodes);
       const log: MetricLog = { metrics: {} };
-      for (const shaper of shapers) shaper.shape(rows, log);
+      const random = randomWords(run.config.run.seed, run.state.step + 1);
+      for (const shaper of shapers) shaper.shape(rows, log, random);
       const advantages = advantage.estimate(rows, log);
       rows.forEach((row, i) => {
         row.advantage = advantages[i]!;

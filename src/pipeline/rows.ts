@@ -35,7 +35,7 @@ export function toRows(groups: readonly Group[]): { rows: Row[]; episodes: Episo
   return { rows, episodes };
 }
 
-/** Adds what parts read from the text of a response: its named spans, and its final answer where one is needed. */
+/** Adds what parts read from the text of a response: its named spans, and the text of each token and the final answer where they are needed. */
 export function readTexts(
   rows: readonly Row[],
   spans: Stage["rollout"]["spans"],
@@ -53,6 +53,7 @@ export function readTexts(
       const items = newlineItems(Array.from(row.tokens, textOf));
       row.spans = { ...row.spans, [name]: rankSpans(items, max_items) };
     }
+    if (needs.pieces === true) row.pieces = Array.from(row.tokens, textOf);
     if (needs.answer === true) row.answer = finalAnswer(row.text);
   }
 }

@@ -11,8 +11,8 @@ export interface StreamKey {
   turn: number;
 }
 
-/** What a stream of random tokens is for; streams of different purposes are independent. */
-export const Purpose = { rollout: 16, evaluation: 17, generate: 18, probe: 19 } as const;
+/** What a stream of random tokens is for; streams of different purposes are independent. Numbers from `batch` on are one per part that draws. */
+export const Purpose = { rollout: 16, evaluation: 17, generate: 18, probe: 19, batch: 32 } as const;
 
 /** Philox key of a run: the low and high word of its seed. */
 export function seedKey(seed: number): readonly [number, number] {

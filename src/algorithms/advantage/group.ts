@@ -11,9 +11,12 @@ export interface GroupAdvantageOptions {
   variance_floor: number;
   /** Advantage of the only row of a group: none, or its reward (mean 0, deviation 1, as in verl). */
   single: "zero" | "reward";
-  /** `normalize_then_sum` normalises each reward component in its group first (GDPO, arXiv 2601.05242). */
-  aggregation: "sum_then_normalize" | "normalize_then_sum";
-  /** Weights of the reward components by name, for `normalize_then_sum`. */
+  /**
+   * `normalize_each` normalises each reward component in its group before the weighted sum (arXiv 2503.21819);
+   * `normalize_then_sum` the sum over the batch as well (GDPO, arXiv 2601.05242).
+   */
+  aggregation: "sum_then_normalize" | "normalize_each" | "normalize_then_sum";
+  /** Weights of the reward components by name, for components that are normalised first. */
   weights: Readonly<Record<string, number>>;
 }
 
@@ -27,7 +30,7 @@ export function groupAdvantages(
   rows: readonly Row[],
   options: GroupAdvantageOptions,
 ): { advantages: Float64Array; centers: Float64Array; deviations: Float64Array } {
-  if (options.aggregation === "normalize_then_sum") return normalizeThenSum(rows, options);
+  if (options.aggregation !== "sum_then_normalize") return normalizeThenSum(rows, options);
   const advantages = new Float64Array(rows.length).fill(Number.NaN);
   const centers = new Float64Array(rows.length).fill(Number.NaN);
   const deviations = new Float64Array(rows.length).fill(Number.NaN);
@@ -53,7 +56,7 @@ function deviation(values: ArrayLike<number>, options: GroupAdvantageOptions): n
   return width ** 2 < options.variance_floor ? Math.sqrt(options.variance_floor) : width;
 }
 
-/** Each component z-scored in its group, the weighted sum z-scored over the batch. A component that is absent counts 0. */
+/** Each component z-scored in its group; their weighted sum, over the batch too if so asked. An absent component counts 0. */
 function normalizeThenSum(rows: readonly Row[], options: GroupAdvantageOptions) {
   const { epsilon, weights } = options;
   const sums = new Float64Array(rows.length).fill(Number.NaN);
@@ -69,10 +72,12 @@ function normalizeThenSum(rows: readonly Row[], options: GroupAdvantageOptions) 
       });
     }
   }
+  const constant = (value: number) => new Float64Array(rows.length).fill(value);
+  if (options.aggregation === "normalize_each")
+    return { advantages: sums, centers: constant(0), deviations: constant(1) };
   const center = mean(sums);
   const width = deviation(sums, options);
   const advantages = sums.map((sum) => (sum - center) / (width + epsilon));
-  const constant = (value: number) => new Float64Array(rows.length).fill(value);
   return { advantages, centers: constant(center), deviations: constant(width) };
 }
 

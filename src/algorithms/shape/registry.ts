@@ -1,5 +1,6 @@
 import type { KlConfig } from "../../config/schema/objective.js";
 import type { ShapeConfig } from "../../config/schema/shape.js";
+import type { AdvantageContext } from "../advantage/registry.js";
 import { clamp } from "../statistics.js";
 import type { RewardShaper } from "../types.js";
 import { balanceShaper } from "./balance.js";
@@ -10,11 +11,14 @@ import { repetitionShaper } from "./repetition.js";
 import { serialDecayShaper } from "./serial-decay.js";
 import { softOverlongShaper } from "./soft-overlong.js";
 import { unlikelinessShaper } from "./unlikeliness.js";
+import { weightedSumShaper } from "./weighted-sum.js";
 
 type Item = ShapeConfig[number];
 
 /** One line per reward transform; its options are the member of the same kind in the schema. */
-const shapers: { [Kind in Item["kind"]]: (config: Extract<Item, { kind: Kind }>) => RewardShaper } = {
+const shapers: {
+  [Kind in Item["kind"]]: (config: Extract<Item, { kind: Kind }>, context: AdvantageContext) => RewardShaper;
+} = {
   clip: ({ min, max }) =>
     eachRow((row) => {
       row.reward = clamp(row.reward, min, max);
@@ -26,6 +30,7 @@ const shapers: { [Kind in Item["kind"]]: (config: Extract<Item, { kind: Kind }>)
   lambda_length: lambdaLengthShaper,
   balance: balanceShaper,
   consistency: consistencyShaper,
+  weighted_sum: weightedSumShaper,
   mask_truncated: () =>
     eachRow((row) => {
       if (!row.terminated) row.mask = new Uint8Array(row.length);
@@ -37,7 +42,14 @@ function eachRow(edit: (row: Parameters<RewardShaper["shape"]>[0][number]) => vo
 }
 
 /** The reward transforms a configuration asks for, in order; a KL penalty in the reward comes last. */
-export function makeShapers(config: ShapeConfig, kl?: KlConfig): RewardShaper[] {
-  const made = config.map((item) => (shapers[item.kind] as (config: Item) => RewardShaper)(item));
+export function makeShapers(
+  config: ShapeConfig,
+  kl?: KlConfig,
+  context: AdvantageContext = { weights: {} },
+): RewardShaper[] {
+  const made = config.map((item) => {
+    const make = shapers[item.kind] as (config: Item, context: AdvantageContext) => RewardShaper;
+    return make(item, context);
+  });
   return kl !== undefined && kl.coefficient > 0 && kl.placement === "reward" ? [...made, new KlReward(kl)] : made;
 }

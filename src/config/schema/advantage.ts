@@ -78,9 +78,11 @@ export const advantageSchema = z
         variance_floor: z.number().min(0).default(0).describe("Smaller variances count as this; 0 leaves them alone."),
         single,
         aggregation: z
-          .enum(["sum_then_normalize", "normalize_then_sum"])
+          .enum(["sum_then_normalize", "normalize_each", "normalize_then_sum"])
           .default("sum_then_normalize")
-          .describe("Several rewards: summed, then normalised (the usual), or normalised one by one first (GDPO)."),
+          .describe(
+            "Several rewards: summed, then normalised (the usual); each normalised in its group, then summed; or that and the sum over the step as well (GDPO).",
+          ),
         then,
       })
       .describe("GRPO: reward minus the group's mean, over a deviation."),

@@ -77,6 +77,28 @@ export const shapeSchema = z
         })
         .describe("S-GRPO: the n-th correct response of a group, in order, earns base^(1 - n); wrong ones 0."),
       z
+        .strictObject({
+          kind: z.literal("weighted_sum"),
+          weights: z
+            .record(z.string(), z.number().min(0))
+            .refine(
+              (weights) => Object.values(weights).some((weight) => weight > 0),
+              "give at least one component with a weight above 0, as in {safety: 1}",
+            )
+            .nullable()
+            .default(null)
+            .describe("Weight of each component, null for those of `rewards`; divided by their sum."),
+          gate: z
+            .strictObject({
+              component: z.string().describe("One of the components in `weights`."),
+              min: z.number().describe("Scores below this are all that counts: the reward is the score minus 1."),
+            })
+            .nullable()
+            .default(null)
+            .describe("A constraint that comes before the sum; none, since the published method is a plain sum."),
+        })
+        .describe("Several objectives as one reward: the weighted mean of components, in place of the total."),
+      z
         .strictObject({ kind: z.literal("mask_truncated") })
         .describe(
           "Rows that did not end by themselves keep their reward but are not trained (DAPO's overlong filtering).",

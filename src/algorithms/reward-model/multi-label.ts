@@ -1,0 +1,56 @@
+import { sigmoid } from "./bradley-terry.js";
+
+/** What a multi-label reward model learns from: N pooled texts with K labels each. */
+export interface LabelBatch {
+  /** (N, C), row-major */
+  pooled: Float64Array;
+  /** (N, K), row-major, scaled to [0, 1] */
+  targets: Float64Array;
+  /** (N, K): 1 where the label is known */
+  known: Uint8Array;
+}
+
+/** Linear head (K, C) with bias (K). */
+export interface LabelHead {
+  weight: Float64Array;
+  bias: Float64Array;
+  activation: "linear" | "sigmoid";
+}
+
+/**
+ * Masked regression of K labels: s = f(W h + b), L = sum over known (n, k) of (s_nk - y_nk)^2 / their number (multi-objective
+ * GRPO, arXiv 2503.21819, section 3).
+ *
+ * @returns predictions (N, K), the loss, and its gradients with respect to W, b and h; all 0 where no label is known
+ */
+export function multiLabelRegression({ pooled, targets, known }: LabelBatch, { weight, bias, activation }: LabelHead) {
+  const labels = bias.length;
+  const width = weight.length / labels;
+  const count = Math.max(
+    known.reduce((sum, on) => sum + on, 0),
+    1,
+  );
+  const predictions = new Float64Array(targets.length);
+  const dweight = new Float64Array(weight.length);
+  const dbias = new Float64Array(labels);
+  const dpooled = new Float64Array(pooled.length);
+  let loss = 0;
+  for (let i = 0; i < targets.length; i++) {
+    const k = i % labels;
+    const h = ((i - k) / labels) * width;
+    let z = bias[k]!;
+    for (let c = 0; c < width; c++) z += weight[k * width + c]! * pooled[h + c]!;
+    const s = activation === "sigmoid" ? sigmoid(z) : z;
+    predictions[i] = s;
+    if (known[i] !== 1) continue;
+    const error = s - targets[i]!;
+    loss += error ** 2 / count;
+    const dz = ((2 * error) / count) * (activation === "sigmoid" ? s * (1 - s) : 1);
+    dbias[k]! += dz;
+    for (let c = 0; c < width; c++) {
+      dweight[k * width + c]! += dz * pooled[h + c]!;
+      dpooled[h + c]! += dz * weight[k * width + c]!;
+    }
+  }
+  return { predictions, loss, dweight, dbias, dpooled };
+}
