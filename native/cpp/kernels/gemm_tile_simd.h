@@ -128,6 +128,8 @@ template <class T, int ROWS>
 static void tile_rows(std::size_t length, const T* a, std::size_t stride, const void* panel, float* c, bool from_c,
                       Ahead ahead) {
   const std::size_t pitch = stride * sizeof(T), whole = whole_steps<T>(length);
+  // Rows too long to stay in L2 beside the panel come from farther away than the hardware looks ahead.
+  const bool fetch_rows = length * sizeof(T) * ROWS > (128 << 10);
 #pragma GCC unroll 2
   for (int half = 0; half < 2 / kTileVectors; ++half) {
     v16 acc[ROWS][kTileVectors];
@@ -148,6 +150,10 @@ static void tile_rows(std::size_t length, const T* a, std::size_t stride, const 
 #pragma GCC unroll 2
         for (int v = 0; v < kTileVectors; ++v) __builtin_prefetch(b + kNear + kPanelBytes * u + 64 * v, 0, 3);
         Step<T>::template add<ROWS, kTileVectors>(acc, at(4 * u), b + kPanelBytes * u);
+      }
+      if (fetch_rows) {
+#pragma GCC unroll 16
+        for (int r = 0; r < ROWS; ++r) __builtin_prefetch(at(1024)(r), 0, 3);
       }
       p0 += 32;
       p3 += 32;
@@ -195,6 +201,7 @@ static void tile_packed(std::size_t steps, const void* a, const void* panel, flo
 #pragma GCC unroll 8
       for (int u = 0; u < 8; ++u)
         Step<T>::template add<ROWS, kTileVectors>(acc, at(4 * kTileRows * static_cast<std::size_t>(u)), b + kPanelBytes * u);
+      for (int line = 0; line < kTileRows / 2; ++line) __builtin_prefetch(p + kNear + 64 * line, 0, 3);
       p += 4 * kTileRows * 8;
       b += 8 * kPanelBytes;
       fetch(ahead);

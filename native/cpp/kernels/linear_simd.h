@@ -22,6 +22,11 @@ template <class F> static void for_items(ThreadPool& pool, std::size_t work, std
   }
 }
 
+// Grows the scratch of every thread now, where running out of memory can still be reported.
+static inline void reserve(ThreadPool& pool, std::size_t bytes) {
+  for (int t = 0; t < pool.size(); ++t) pool.scratch(t, bytes);
+}
+
 GRPO_INLINE v16 load_16(const float* p) { return load16(p); }
 GRPO_INLINE v16 load_16(const bf16* p) { return load_bf16(p); }
 GRPO_INLINE void store_16(float* p, v16 a) { store16(p, a); }
@@ -57,6 +62,9 @@ static void store_tile(std::size_t rows, std::size_t columns, const float* c, co
   }
 }
 
+// A panel that leaves no room in L2 for the next one beside it.
+constexpr std::size_t kLargePanel = 384 << 10;
+
 template <class T>
 static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const T* x, const T* w, const T* bias,
                     const T* residual, void* y, bool float32) {
@@ -77,7 +85,7 @@ static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t 
       const char* next = reinterpret_cast<const char*>(w) + (p + 1 < p1 ? p + 1 : p0 + threads * run) * panel_bytes;
       const std::size_t columns = at_most(N - 32 * p, 32);
       // One tile fetches for itself; more of them spread the fetching of the next panel among them.
-      const int lines = t1 - t0 == 1 ? 0 : static_cast<int>((16 + t1 - t0 - 1) / (t1 - t0));
+      const int lines = t1 - t0 == 1 || (panel_bytes > kLargePanel && t1 - t0 > 6) ? 0 : static_cast<int>((16 + t1 - t0 - 1) / (t1 - t0));
       for (std::size_t t = t0; t < t1; ++t) {
         const std::size_t m0 = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - m0;
         const Ahead ahead{next + (t - t0) * (whole_steps<T>(K) / 8) * 64 * static_cast<std::size_t>(lines), lines};
@@ -111,7 +119,8 @@ static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::
   const std::size_t groups = (panels + group - 1) / group;
   const std::size_t block_rows = (tiles / blocks + 1) * kTileRows;
   const std::size_t transposed = at_most((N + 31) / 32 * 32, block_n) * 32, sums = N > block_n ? block_rows * 32 : kTileRows * 32;
-  const auto body = [&](std::size_t item, int thread) {
+  reserve(pool, (transposed + sums) * group * sizeof(float));
+  for_items(pool, (M + 4) * N * K, blocks * groups, [&](std::size_t item, int thread) {
     const std::size_t t0 = cut(tiles, blocks, item / groups), t1 = cut(tiles, blocks, item / groups + 1);
     const std::size_t p0 = item % groups * group, p1 = at_most(p0 + group, panels);
     float* const wt = static_cast<float*>(pool.scratch(thread, (transposed + sums) * group * sizeof(float)));
@@ -132,8 +141,7 @@ static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::
         }
       }
     }
-  };
-  for_items(pool, (M + 4) * N * K, blocks * groups, body);
+  });
 }
 
 // Rows that a chain of the weight gradient takes between two visits of its stored value. Even, for the pairs of bf16.
@@ -147,6 +155,7 @@ static void weight_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std:
   const std::size_t most = steps_of<T>(at_most(M, kBlockM));
   // Each thread packs its columns of dy; x is packed once, in thread 0's memory, for all.
   const std::size_t own = group * most * kPanelBytes, shared = strips * most * kTileRows * sizeof(float);
+  reserve(pool, own);
   char* const packed = static_cast<char*>(pool.scratch(0, own + shared)) + own;
   for (std::size_t m0 = 0; m0 < M; m0 += kBlockM) {
     const std::size_t m1 = at_most(m0 + kBlockM, M), steps = steps_of<T>(m1 - m0);
