@@ -180,6 +180,9 @@ export function inactiveKeys(config: Readable): Inactive[] {
       add(`advantage.${key}`, "has no effect with advantage.scale none: nothing is divided", "advantage.scale");
     }
   }
+  if (advantage?.kind === "risk_mvar" && advantage.credit !== "sum_mean") {
+    add("advantage.credit_limit", "has no effect without advantage.credit sum_mean", "advantage.credit");
+  }
   if (advantage?.kind === "stratified" && (advantage.key === "tool_sequence" || advantage.key === "call_outcome")) {
     add("advantage.max_bucket", "has no effect with this key: it is no count", "advantage.key");
   }

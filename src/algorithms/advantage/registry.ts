@@ -10,6 +10,7 @@ import { lengthWeightedEstimator } from "./length-weighted.js";
 import { passAtKEstimator } from "./pass-at-k.js";
 import { prefixTreeTransform } from "./prefix-tree.js";
 import { processEstimator } from "./process.js";
+import { RiskEstimator } from "./risk-mvar.js";
 import { semanticEntropyTransform } from "./semantic-entropy.js";
 import { softBaselineEstimator } from "./soft-baseline.js";
 import { listLengthTransform, spanGroupEstimator } from "./span-group.js";
@@ -21,6 +22,8 @@ import { whitenTransform } from "./whiten.js";
 export interface AdvantageContext {
   /** Weights of the reward components by name. */
   weights: Readonly<Record<string, number>>;
+  /** Seed of the run, for estimators that draw. */
+  seed?: number;
 }
 
 type Registry<Config extends { kind: string }, Part> = {
@@ -40,6 +43,7 @@ const estimators: Registry<AdvantageConfig, AdvantageEstimator> = {
   gae: gaeEstimator,
   process: processEstimator,
   stratified: stratifiedEstimator,
+  risk_mvar: (config, { seed = 0 }) => new RiskEstimator(config, seed),
   soft_baseline: softBaselineEstimator,
   span_group: spanGroupEstimator,
 };

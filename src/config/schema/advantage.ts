@@ -64,6 +64,72 @@ const transforms = z.discriminatedUnion("kind", [
 
 const then = z.array(transforms).default([]).describe("Steps after the estimator, in order.");
 
+const level = (value: number, what: string) => z.number().gt(0).lt(1).default(value).describe(what);
+
+const riskMvar = z
+  .strictObject({
+    kind: z.literal("risk_mvar"),
+    alpha: level(0.2, "Level below which scores are the tail that weighs more; the paper's."),
+    beta: level(0.8, "Level above which scores no longer count; the paper's."),
+    bundle_size: z.int().positive().default(5).describe("Prompts whose rewards are added up; the paper's best."),
+    permute: z
+      .boolean()
+      .default(true)
+      .describe("Pairs the completions of a bundle's prompts at random, as in the paper."),
+    measure: z
+      .discriminatedUnion("kind", [
+        z
+          .strictObject({
+            kind: defaultKind("paper"),
+            omega: z.number().min(0).default(0.5).describe("Extra weight of the tail; the paper's."),
+          })
+          .describe("The published gradient of MVaR."),
+        z
+          .strictObject({
+            kind: z.literal("released"),
+            tail: z
+              .enum(["lower", "upper", "none"])
+              .default("lower")
+              .describe("Which tail is mixed in: the lower (averse), the upper (seeking), or none."),
+            weight: z.number().min(0).default(1.5).describe("Weight of the tail against the range; as in the scripts."),
+            natural_baseline: z
+              .boolean()
+              .default(true)
+              .describe("Lets the range weight end at 0 rather than begin there."),
+            mean_baseline: z
+              .boolean()
+              .default(false)
+              .describe("Subtracts the mean weights over the tracked quantiles; off in the scripts."),
+          })
+          .describe("The released code: normalised measures, weighted."),
+      ])
+      .prefault({})
+      .describe("How a score becomes an advantage."),
+    thresholds: z
+      .enum(["track", "batch", "mix"])
+      .default("track")
+      .describe("Quantiles to compare with: tracked over the steps, the bundle's own, or the mean of both."),
+    rate: z.number().positive().default(0.1).describe("Step of the tracked quantiles, in reward; the scripts' value."),
+    normalize: z
+      .strictObject({ floor: z.number().min(0).default(1e-3).describe("Least deviation that divides.") })
+      .nullable()
+      .default(null)
+      .describe("Division by the deviation of the bundle's scores (released); null is none (paper)."),
+    credit: z
+      .enum(["uniform", "score", "std", "sum_mean"])
+      .default("uniform")
+      .describe("Share of each response: equal, by its own reward's sign, by its prompt's deviation, or by its lead."),
+    credit_limit: z
+      .number()
+      .positive()
+      .nullable()
+      .default(5)
+      .describe("Largest share under sum_mean, which explodes where leads cancel; null is none (released)."),
+    epsilon,
+    then,
+  })
+  .describe("RiskPO: risk-averse advantages of the summed rewards of bundles of prompts.");
+
 export const advantageSchema = z
   .discriminatedUnion("kind", [
     z
@@ -173,6 +239,7 @@ export const advantageSchema = z
         then,
       })
       .describe("Stratified GRPO: rewards normalised among rows of the same structure, blended with the group's."),
+    riskMvar,
     z
       .strictObject({
         kind: z.literal("soft_baseline"),

@@ -1,0 +1,105 @@
+import { Purpose, permutation } from "../../data/random.js";
+import { QuantileTracker } from "../quantile-tracker.js";
+import { averageWeights, riskOf, type Thresholds } from "../risk.js";
+import { type RiskConfig, type RiskHistory, riskBundle } from "../risk-bundle.js";
+import { outcome, spread, trainedGroups } from "../rows.js";
+import { addMax, addMean } from "../tally.js";
+import type { AdvantageEstimator, MetricLog, Row, StatefulComponent } from "../types.js";
+
+/** Levels whose quantiles are followed, as released. */
+const TRACKED = Array.from({ length: 19 }, (_, i) => (i + 1) / 20);
+
+/**
+ * RiskPO: consecutive prompts of the step form bundles, whose summed rewards are judged by mixed value at risk (see
+ * {@link riskBundle}) against quantiles tracked over the steps before. A last, smaller bundle is judged by its own
+ * quantiles and not tracked: sums of fewer rewards are another distribution.
+ */
+export class RiskEstimator implements AdvantageEstimator, StatefulComponent {
+  readonly needs = {};
+  readonly stateName = "risk_mvar";
+  readonly stateful = [this];
+  readonly #tracker: QuantileTracker;
+  /** Permutations drawn so far. */
+  #drawn = 0;
+
+  constructor(
+    private readonly config: RiskConfig,
+    private readonly seed: number,
+  ) {
+    const levels = [...new Set([...TRACKED, config.alpha, config.beta])].sort((a, b) => a - b);
+    const round = config.measure.kind === "released" ? Math.fround : undefined;
+    this.#tracker = new QuantileTracker(levels, config.rate, null, round);
+  }
+
+  estimate(rows: readonly Row[], log?: MetricLog): Float64Array[] {
+    const { bundle_size } = this.config;
+    const advantages = new Float64Array(rows.length).fill(Number.NaN);
+    const prompts = trainedGroups(rows)
+      .map((members) => this.#ordered(members.filter((i) => !Number.isNaN(outcome(rows[i]!)))))
+      .filter(({ length }) => length > 0);
+    const history = this.#history();
+    const seen: number[] = [];
+    for (let start = 0; start < prompts.length; start += bundle_size) {
+      const bundle = prompts.slice(start, start + bundle_size);
+      const whole = bundle.length === bundle_size;
+      const result = riskBundle(
+        bundle.map((members) => members.map((i) => outcome(rows[i]!))),
+        this.config,
+        whole ? history : { ...history, thresholds: null },
+      );
+      bundle.forEach((members, k) => {
+        for (const [j, i] of members.entries()) {
+          const A = result.advantages[k]![j]!;
+          advantages[i] = A;
+          if (Number.isNaN(A)) continue;
+          addMean(log, "risk/nonzero", A === 0 ? 0 : 1, 1);
+          addMax(log, "risk/advantage_max_abs", Math.abs(A));
+        }
+      });
+      if (!whole) continue;
+      seen.push(...result.scores);
+      this.#record(result.scores, result.thresholds, log);
+    }
+    this.#tracker.update(seen);
+    this.#tracker.values?.forEach((value, k) => {
+      addMean(log, `risk/quantile_${this.#tracker.levels[k]!.toFixed(2)}`, value, 1);
+    });
+    return spread(rows, advantages);
+  }
+
+  /** The members in the order in which they join the samples of their bundle. */
+  #ordered(members: readonly number[]): readonly number[] {
+    if (!this.config.permute) return members;
+    const order = permutation(members.length, this.seed, Purpose.bundle, this.#drawn++);
+    return Array.from(order, (k) => members[k]!);
+  }
+
+  #history(): RiskHistory {
+    const { alpha, beta, measure } = this.config;
+    const { levels, values } = this.#tracker;
+    if (values === null) return { thresholds: null, baseline: { range: 0, tail: 0 } };
+    const thresholds = { down: this.#tracker.at(alpha)!, up: this.#tracker.at(beta)! };
+    const natural = measure.kind === "released" && measure.natural_baseline;
+    return { thresholds, baseline: averageWeights(levels, values, thresholds, natural) };
+  }
+
+  #record(scores: readonly number[], thresholds: Thresholds, log: MetricLog | undefined): void {
+    const { alpha, beta, measure } = this.config;
+    const weight = measure.kind === "paper" ? ((1 + measure.omega) * alpha) / (beta - alpha) : measure.weight;
+    for (const [name, value] of Object.entries(riskOf(scores, thresholds, weight)))
+      addMean(log, `risk/${name}`, value, 1);
+    addMean(log, "risk/q_alpha", thresholds.down, 1);
+    addMean(log, "risk/q_beta", thresholds.up, 1);
+    for (const score of scores) addMean(log, "risk/score", score, 1);
+  }
+
+  saveState(): unknown {
+    return { quantiles: this.#tracker.values, drawn: this.#drawn };
+  }
+
+  loadState(state: unknown): void {
+    const { quantiles, drawn } = state as { quantiles: number[] | null; drawn: number };
+    this.#tracker.values = quantiles;
+    this.#drawn = drawn;
+  }
+}
