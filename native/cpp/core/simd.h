@@ -233,12 +233,10 @@ GRPO_INLINE float reduce_max16(v16 a) {
   return t[0];
 }
 
-// exp(x), within 2 ulp; exactly 1 at 0, 0 below -87.3, +inf above 88.3. The scalar twin is exp_f32 in core/math.h: same bits.
-GRPO_INLINE v16 exp16(v16 x) {
-  const v16 low = set16(-87.3f), high = set16(88.3f);
-  const v16 clamped = min16(max16(x, low), high);
-  const v16 n = round16(mul16(clamped, set16(1.44269504088896341f)));
-  v16 r = fma16(n, set16(-0.693145751953125f), clamped);
+// 2^n times the polynomial, for x within the range of exp16.
+GRPO_INLINE v16 exp_inside16(v16 x) {
+  const v16 n = round16(mul16(x, set16(1.44269504088896341f)));
+  v16 r = fma16(n, set16(-0.693145751953125f), x);
   r = fma16(n, set16(-1.42860682030941723212e-6f), r);
   v16 p = set16(1.9875691500e-4f);
   p = fma16(p, r, set16(1.3981999507e-3f));
@@ -247,9 +245,20 @@ GRPO_INLINE v16 exp16(v16 x) {
   p = fma16(p, r, set16(1.6666665459e-1f));
   p = fma16(p, r, set16(5.0000001201e-1f));
   p = fma16(p, mul16(r, r), add16(r, set16(1.0f)));
-  v16 y = ldexp16(p, n);
-  y = select_lt16(x, low, zero16(), y);
+  return ldexp16(p, n);
+}
+
+// exp(x), within 2 ulp; exactly 1 at 0, 0 below -87.3, +inf above 88.3. The scalar twin is exp_own in core/math.h: same bits.
+GRPO_INLINE v16 exp16(v16 x) {
+  const v16 low = set16(-87.3f), high = set16(88.3f);
+  const v16 y = select_lt16(x, low, zero16(), exp_inside16(min16(max16(x, low), high)));
   return select_lt16(high, x, set16(__builtin_inff()), y);
+}
+
+// The same for x <= 0.
+GRPO_INLINE v16 exp_nonpositive16(v16 x) {
+  const v16 low = set16(-87.3f);
+  return select_lt16(x, low, zero16(), exp_inside16(max16(x, low)));
 }
 
 }  // namespace GRPO_ISA_NS

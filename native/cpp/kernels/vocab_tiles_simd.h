@@ -48,7 +48,7 @@ static TileStats<float> stats(const float* l, std::size_t n) {
   const v16 shift = set16(max);
   v16 sum = zero16(), weighted = zero16();
   for (std::size_t j = 0; j < n; j += 16) {
-    const v16 d = sub16(load16(l + j), shift), e = exp16(d);
+    const v16 d = sub16(load16(l + j), shift), e = exp_nonpositive16(d);
     sum = add16(sum, e);
     weighted = fma16(e, d, weighted);
   }
@@ -59,7 +59,7 @@ static float weights(const float* l, std::size_t n, float max, float threshold, 
   const v16 shift = set16(max), least = set16(threshold), lightest = set16(floor);
   v16 sum = zero16();
   for (std::size_t j = 0; j < n; j += 16) {
-    const v16 x = load16(l + j), w = exp16(sub16(x, shift));
+    const v16 x = load16(l + j), w = exp_nonpositive16(sub16(x, shift));
     const v16 kept = select_lt16(x, least, zero16(), select_lt16(w, lightest, zero16(), w));
     store16(out + j, kept);
     sum = add16(sum, kept);
