@@ -11,10 +11,13 @@ import {
   statefulParts,
 } from "../algorithms/types.js";
 import type { Stage } from "../config/schema.js";
+import { type AccuracyHistory, formatAccuracyHistory, withHistory } from "../data/accuracy-history.js";
 import { buildTasks } from "../data/prompt.js";
 import { createSampler, type PromptSampler } from "../data/sampler.js";
+import { selectRecords } from "../data/select.js";
 import { readRecords, sourceName } from "../data/source.js";
 import { AdamW } from "../engine/adamw.js";
+import { writeAtomic } from "../report/atomic.js";
 import { createRewards, type RewardSet } from "../rewards/reward-set.js";
 import { SamplingEngine, type SamplingOptions } from "../rollout/sampling-engine.js";
 import { parallelStrategy } from "../rollout/strategy.js";
@@ -38,7 +41,7 @@ import { updatePolicy } from "./update.js";
 export interface GrpoStage {
   stage: Stage;
   tasks: Task[];
-  sampler: PromptSampler;
+  sampler: PromptSampler & { history?: AccuracyHistory };
   engine: SamplingEngine;
   sampling: SamplingOptions;
   rewards: RewardSet;
@@ -111,6 +114,8 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
       await checkpointStep(run, stage, s.optimizer, s.parts, s.slots.saved());
     }
     await finishStage(run, stage, s.optimizer, s.parts, s.slots.saved());
+    if (s.sampler.history !== undefined)
+      writeAtomic(run.folder.accuracyHistory, formatAccuracyHistory(s.sampler.history));
   } finally {
     await s.evaluation?.close();
     await s.rewards.close();
@@ -124,7 +129,8 @@ async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[
   const { decoder, tokenizer } = run.model;
   const { data, rollout, train } = stage;
   const { seed } = run.config.run;
-  const { tasks, summary } = buildTasks(await readRecords(data.train), {
+  const records = await readRecords(data.train);
+  const { tasks, summary } = buildTasks(data.select === null ? records : selectRecords(records, data.select, seed), {
     tokenizer,
     prompt: data.prompt,
     maxPromptTokens: Math.min(data.max_prompt_tokens, decoder.maxLength - 1),
@@ -134,7 +140,8 @@ async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[
   run.say(`${stage.name}: ${summary.text}`);
   const objective = makeObjective(stage.objective, { maxCompletionTokens: rollout.max_completion_tokens });
   const needs = mergeNeeds([...parts, objective]);
-  const sampler = createSampler(tasks, stage.sampler.kind, seed);
+  const drawer = createSampler(tasks, stage.sampler.kind, seed);
+  const sampler = stage.sampler.history ? withHistory(drawer) : drawer;
   const engine = new SamplingEngine(decoder, tokenizer, seed);
   const rewards = await createRewards(stage.rewards, { baseDir: process.cwd(), seed });
   const slots = await ModelSlots.create(run, stage, needs);

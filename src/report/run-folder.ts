@@ -13,6 +13,8 @@ export interface RunFolder {
   rollouts: string;
   checkpoints: string;
   resolvedConfig: string;
+  /** Mean reward of each row at each visit, where the sampler keeps it. */
+  accuracyHistory: string;
   report: string;
   log: string;
 }
@@ -25,6 +27,7 @@ export function runFolderAt(path: string): RunFolder {
     rollouts: join(path, "rollouts"),
     checkpoints: join(path, "checkpoints"),
     resolvedConfig: join(path, "config.resolved.yaml"),
+    accuracyHistory: join(path, "accuracy-history.json"),
     report: join(path, "report.html"),
     log: join(path, "log.txt"),
   };

@@ -31,6 +31,8 @@ import { highEntropyMasks, isOnPolicy } from "./token-masks.js";
 /** The parts of a policy objective; any level goes with any rule, aggregation and terms. */
 export interface PolicyParts
   extends Pick<PolicyConfig, "rollout_correction" | "rejection" | "off_policy_mask" | "entropy_mask"> {
+  /** Weight of the policy loss; KL and terms have their own. */
+  coefficient: number;
   level: RatioLevel;
   ratio: SegmentRatioOptions;
   /** Ratio of the unit in value, of the action in gradient. */
@@ -52,8 +54,8 @@ interface PolicyState extends Minibatch {
 
 /**
  * The family of clipped policy gradients:
- *   loss = sum_i c_i sum_t m_it ( w_it rule(s_it, A_it) + beta kl_it ) + terms
- * with c_i from the aggregation, s the ratio of the action's unit, w the product of rollout correction, off-policy and
+ *   loss = sum_i c_i sum_t m_it ( C w_it rule(s_it, A_it) + beta kl_it ) + terms
+ * with C the coefficient, c_i from the aggregation, s the ratio of the action's unit, w the product of rollout correction, off-policy and
  * entropy masks. Pure float64; gradients by hand.
  */
 export class PolicyObjective implements Objective<PolicyState> {
@@ -123,12 +125,15 @@ export class PolicyObjective implements Objective<PolicyState> {
 
     const factor = this.#factors(index, logp, advantage, state);
     const coefficient = state.coefficients[index]!;
+    const policy = coefficient * this.#parts.coefficient;
     const { dratio, dlogp } = out;
     let loss = 0;
+    let policyLoss = 0;
     let klSum = 0;
     for (let t = 0; t < row.length; t++) {
       if (mask[t] !== 1) continue;
-      const scale = coefficient * factor[t]!;
+      const scale = policy * factor[t]!;
+      policyLoss += factor[t]! * out.loss[t]!;
       loss += scale * out.loss[t]!;
       dratio[t] = scale * dratio[t]!;
       dlogp[t] = scale * dlogp[t]!;
@@ -152,6 +157,7 @@ export class PolicyObjective implements Objective<PolicyState> {
       loss += term.add(index, current, state.terms[k], gradient, tally);
     });
     tally.loss += loss;
+    addMean(tally, "policy/loss", policyLoss, maskSum(mask));
     if (kl !== null) addMean(tally, "kl/mean", klSum, maskSum(mask));
     this.#record(row, current, old, mask, ratio, share, out, tally);
     return gradient;

@@ -67,9 +67,36 @@ const promptSchema = z
   .prefault({})
   .describe("How a row becomes a prompt.");
 
+const selectSchema = z
+  .strictObject({
+    method: z
+      .enum(["historical_variance", "learning_impact", "random"])
+      .default("historical_variance")
+      .describe(
+        "What ranks the rows: how much their accuracy varied in an earlier run, how closely it followed the average, or chance.",
+      ),
+    history: pathString().optional().describe("accuracy-history.json of an earlier run with `sampler.history`."),
+    id: z.string().optional().describe("Column that holds the ids of the history; the row number when absent."),
+    ranks: z.array(z.int().positive()).min(1).default([1]).describe("Places to keep, counted from 1."),
+  })
+  .superRefine(({ method, history, id }, context) => {
+    if (method !== "random" && history === undefined) {
+      context.addIssue({ code: "custom", path: ["history"], message: "missing; these ranks come from an earlier run" });
+    }
+    if (method !== "random") return;
+    for (const [key, value] of Object.entries({ history, id })) {
+      if (value === undefined) continue;
+      context.addIssue({ code: "custom", path: [key], message: "has no effect with method random" });
+    }
+  })
+  .nullable()
+  .default(null)
+  .describe("Trains on a few chosen rows, repeated to fill each step; null takes all.");
+
 export const dataSchema = z
   .strictObject({
     train: dataSourceSchema.describe("Rows to train on."),
+    select: selectSchema,
     prompt: promptSchema,
     completion: z.string().default("{answer}").describe("Text that an sft stage teaches, with {column} in it."),
     max_prompt_tokens: z.int().positive().default(512).describe("Longer prompts are handled as `long_prompts` says."),
@@ -80,10 +107,15 @@ export const dataSchema = z
   })
   .describe("Rows, and how they become prompts.");
 
+const history = z
+  .boolean()
+  .default(false)
+  .describe("Writes accuracy-history.json: mean reward of each row at each visit, for `data.select` of a later run.");
+
 export const samplerSchema = z
   .discriminatedUnion("kind", [
-    z.strictObject({ kind: defaultKind("shuffle") }).describe("A new order in every epoch, from run.seed."),
-    z.strictObject({ kind: z.literal("sequential") }).describe("The order of the data, epoch after epoch."),
+    z.strictObject({ kind: defaultKind("shuffle"), history }).describe("A new order in every epoch, from run.seed."),
+    z.strictObject({ kind: z.literal("sequential"), history }).describe("The order of the data, epoch after epoch."),
   ])
   .prefault({})
   .describe("Order in which rows are drawn.");

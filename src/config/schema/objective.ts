@@ -80,6 +80,11 @@ const rejection = z
   .describe("Actions or rows left out where the sampling policy is too far off, as in verl; none by default.");
 
 const common = {
+  coefficient: z
+    .number()
+    .min(0)
+    .default(1)
+    .describe("Weight of the policy loss beside KL and terms; 0 leaves those alone, which shows what they do."),
   level: z
     .union([z.enum(["token", "sequence"]), z.strictObject({ span: z.string().describe("Name of the spans.") })])
     .default("token")
