@@ -1,5 +1,6 @@
 import type { AdvantageConfig } from "../config/schema/advantage.js";
-import { mvarAdvantage, rangeGradient, type Thresholds, tailGradient } from "./risk.js";
+import type { QuantileTracker } from "./quantile-tracker.js";
+import { averageWeights, mvarAdvantage, rangeGradient, type Thresholds, tailGradient } from "./risk.js";
 import { clamp, mean, quantile, standardDeviation } from "./statistics.js";
 
 export type RiskConfig = Omit<Extract<AdvantageConfig, { kind: "risk_mvar" }>, "kind" | "then">;
@@ -8,6 +9,15 @@ export type RiskConfig = Omit<Extract<AdvantageConfig, { kind: "risk_mvar" }>, "
 export interface RiskHistory {
   thresholds: Thresholds | null;
   baseline: { range: number; tail: number };
+}
+
+/** What the tracked quantiles say. */
+export function riskHistory(tracker: QuantileTracker, { alpha, beta, measure }: RiskConfig): RiskHistory {
+  const { levels, values } = tracker;
+  if (values === null) return { thresholds: null, baseline: { range: 0, tail: 0 } };
+  const thresholds = { down: tracker.at(alpha)!, up: tracker.at(beta)! };
+  const natural = measure.kind === "released" && measure.natural_baseline;
+  return { thresholds, baseline: averageWeights(levels, values, thresholds, natural) };
 }
 
 /** Deviations up to this count as 1 in shares by the prompt's deviation, as released. */

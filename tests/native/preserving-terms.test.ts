@@ -155,3 +155,21 @@ test("preservation never pushes a likelihood down, is 0 on-policy and on negativ
     assert.equal(evaluate(make(preserve({ gate })), still).loss, evaluate(make(), still).loss);
   }
 });
+
+test("the answer's own weight falls on the last tagged answer, found at loss time", () => {
+  const { rows, current } = batchOf(26);
+  const old = new Float64Array(3).fill(-1);
+  const row = { ...rows[0]!, length: 3, mask: new Uint8Array(3).fill(1), old, advantage: new Float64Array(3).fill(1) };
+  const logp = new Float64Array(3).fill(-1.5);
+  const batch = (pieces: string[]): Batch => ({
+    rows: [{ ...row, spans: {}, pieces }],
+    current: [{ ...current[0]!, logp }],
+  });
+  const objective = () => make(preserve({ answer_coefficient: 0 }));
+  assert.equal(objective().needs.pieces, true);
+  assert.ok(make(preserve({})).needs.pieces !== true);
+  const of = (pieces: string[]) => [...evaluate(objective(), batch(pieces)).gradients[0]!];
+  const plain = evaluate(make(), batch([])).gradients[0]!;
+  const added = of(["so ", "<answer>4</answer>", "."]).map((g, t) => Math.round((g - plain[t]!) * 1e9) / 1e9);
+  assert.deepEqual(added, [-0.066666667, 0, -0.066666667]);
+});

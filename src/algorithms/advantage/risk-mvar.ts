@@ -1,7 +1,7 @@
 import { Purpose, permutation } from "../../data/random.js";
 import { QuantileTracker } from "../quantile-tracker.js";
-import { averageWeights, riskOf, type Thresholds } from "../risk.js";
-import { type RiskConfig, type RiskHistory, riskBundle } from "../risk-bundle.js";
+import { riskOf, type Thresholds } from "../risk.js";
+import { type RiskConfig, riskBundle, riskHistory } from "../risk-bundle.js";
 import { outcome, spread, trainedGroups } from "../rows.js";
 import { addMax, addMean } from "../tally.js";
 import type { AdvantageEstimator, MetricLog, Row, StatefulComponent } from "../types.js";
@@ -37,7 +37,7 @@ export class RiskEstimator implements AdvantageEstimator, StatefulComponent {
     const prompts = trainedGroups(rows)
       .map((members) => this.#ordered(members.filter((i) => !Number.isNaN(outcome(rows[i]!)))))
       .filter(({ length }) => length > 0);
-    const history = this.#history();
+    const history = riskHistory(this.#tracker, this.config);
     const seen: number[] = [];
     for (let start = 0; start < prompts.length; start += bundle_size) {
       const bundle = prompts.slice(start, start + bundle_size);
@@ -72,15 +72,6 @@ export class RiskEstimator implements AdvantageEstimator, StatefulComponent {
     if (!this.config.permute) return members;
     const order = permutation(members.length, this.seed, Purpose.bundle, this.#drawn++);
     return Array.from(order, (k) => members[k]!);
-  }
-
-  #history(): RiskHistory {
-    const { alpha, beta, measure } = this.config;
-    const { levels, values } = this.#tracker;
-    if (values === null) return { thresholds: null, baseline: { range: 0, tail: 0 } };
-    const thresholds = { down: this.#tracker.at(alpha)!, up: this.#tracker.at(beta)! };
-    const natural = measure.kind === "released" && measure.natural_baseline;
-    return { thresholds, baseline: averageWeights(levels, values, thresholds, natural) };
   }
 
   #record(scores: readonly number[], thresholds: Thresholds, log: MetricLog | undefined): void {

@@ -2,6 +2,7 @@ import type { TermConfig } from "../../config/schema/terms.js";
 import { runSums, runsOf } from "../runs.js";
 import { searchCount } from "../search-count.js";
 import { mean } from "../statistics.js";
+import { taggedTokens } from "../tagged-tokens.js";
 import { addMean, addMin } from "../tally.js";
 import type { Current, Row, Tally } from "../types.js";
 import { maskedSum, maskSum } from "./aggregation.js";
@@ -25,7 +26,7 @@ interface PreserveState extends Minibatch {
  */
 export function likelihoodPreserve(config: PreserveConfig, searches = meanSearches): Term<PreserveState> {
   return {
-    needs: { old: true },
+    needs: config.answer_coefficient !== null || config.adaptive ? { old: true, pieces: true } : { old: true },
     prepare: (minibatch) => {
       const { rows, masks, counts } = minibatch;
       const actions = counts.actions ?? masks.reduce((sum, mask) => sum + maskSum(mask), 0);
@@ -52,10 +53,7 @@ export function likelihoodPreserve(config: PreserveConfig, searches = meanSearch
   };
 }
 
-/**
- * The drift old - logp of a row, its positive part where the gate of the action is open, and the number of open gates. The
- * mask decides on the gates; between the runs of gate `action` nothing is penalised, elsewhere the loss leaves it out.
- */
+/** The drift old - logp of a row, its positive part where the action's gate is open, and the number of open gates. */
 export function preservationPenalties(
   { old = Float64Array.of(), advantage }: Row,
   mask: Uint8Array,
@@ -73,12 +71,14 @@ export function preservationPenalties(
   return { delta, penalties, open: sums.filter((sum) => sum > 0).length };
 }
 
-/** Coefficient of each action: that of the answer on the span `answer` where it is the smaller one. */
+/** Coefficient of each action: that of the answer on the span `answer`, or the last tagged answer, where it is smaller. */
 export function preservationCoefficients(row: Row, coefficient: number, answerCoefficient: number): Float64Array {
-  const answer = row.spans.answer;
+  const answer = answerOf(row);
   const least = Math.min(answerCoefficient, coefficient);
   return Float64Array.from({ length: row.length }, (_, t) => ((answer?.[t] ?? -1) >= 0 ? least : coefficient));
 }
+
+const answerOf = ({ spans, pieces }: Row) => spans.answer ?? (pieces && taggedTokens(pieces, "answer"));
 
 const meanSearches = (rows: readonly Row[]) => mean(rows.map(({ text }) => searchCount(text)));
 
@@ -91,7 +91,7 @@ function record(row: Row, mask: Uint8Array, { logp }: Current, delta: Float64Arr
     if (row.reference === undefined) continue;
     addMean(tally, `llds/reference_${sign}`, maskedSum(row.reference, side), maskSum(side));
   }
-  row.spans.answer?.forEach((id, t) => {
+  answerOf(row)?.forEach((id, t) => {
     if (id >= 0 && mask[t] === 1) addMin(tally, "llds/answer_probability_min", Math.exp(logp[t]!));
   });
   addMean(tally, "llds/searches", searchCount(row.text), 1);
