@@ -30,6 +30,7 @@ const meanings: Record<string, string> = {
   "group/zero_std_wrong": "Share of groups in which every completion got the same low reward: the prompt is too hard.",
   "group/drawn": "Groups sampled in the step.",
   "group/trained": "Groups the update was computed from, after filters.",
+  "buffer/rows": "Completions that wait until there are enough for an update.",
   "mismatch/logprob_max_abs":
     "Largest difference between a log-probability stored at sampling and the one the trainer computes; 0 on the CPU.",
   "tokens/rollout": "Tokens sampled in the step.",

@@ -7,7 +7,7 @@ import { trainedGroups } from "../rows.js";
 import { mean, standardDeviation } from "../statistics.js";
 import { addMean } from "../tally.js";
 import type { Current, Needs, Objective, Row, RowGradient, Tally } from "../types.js";
-import { maskSum } from "./aggregation.js";
+import { maskedSum, maskSum } from "./aggregation.js";
 
 export type RegGrpoConfig = Extract<ObjectiveConfig, { kind: "reg_grpo" }>;
 
@@ -109,7 +109,7 @@ export class RegGrpo implements Objective<RegState> {
     return indices.map((index, i) => this.#row(index, current[i]!, state, tally));
   }
 
-  #row(index: number, { logp }: Current, state: RegState, tally: Tally): RowGradient {
+  #row(index: number, { logp, entropy }: Current, state: RegState, tally: Tally): RowGradient {
     const { rho: reduction, kl } = this.#config;
     const row = state.rows[index]!;
     const trained = Math.max(maskSum(row.mask), 1);
@@ -129,6 +129,7 @@ export class RegGrpo implements Objective<RegState> {
     if (state.share[index]! > 0) addMean(tally, "reg/loss", state.loss[index]! / state.share[index]!, 1);
     addMean(tally, "reg/rho_squared", state.rho[index]! ** 2, 1);
     addMean(tally, "reg/advantage_x_predicted", advantageOf(row) * state.predicted[index]!, 1);
+    if (entropy !== undefined) addMean(tally, "entropy/mean", maskedSum(entropy, row.mask), maskSum(row.mask));
     if (this.#usesKl) addMean(tally, "kl/mean", klSum / trained, 1);
     return { dlogp };
   }

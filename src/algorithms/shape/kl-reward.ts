@@ -2,7 +2,8 @@ import type { KlConfig } from "../../config/schema/objective.js";
 import { klEstimate } from "../kl.js";
 import { KlController } from "../kl-controller.js";
 import { mean } from "../statistics.js";
-import type { Needs, RewardShaper, Row, StatefulComponent } from "../types.js";
+import { addMean } from "../tally.js";
+import type { MetricLog, Needs, RewardShaper, Row, StatefulComponent } from "../types.js";
 
 /**
  * KL penalty inside the reward: r_t -= coefficient kl(old_t, reference_t) on every trained action (PPO for language models,
@@ -19,14 +20,14 @@ export class KlReward implements RewardShaper, StatefulComponent {
     this.#controller = new KlController(config);
   }
 
-  shape(rows: Row[]): void {
-    const perRow = rows.filter(({ role }) => role === "train").map((row) => this.#penalise(row));
+  shape(rows: Row[], log?: MetricLog): void {
+    const perRow = rows.filter(({ role }) => role === "train").map((row) => this.#penalise(row, log));
     const measured = mean(perRow);
     if (!Number.isNaN(measured)) this.#controller.update(measured, perRow.length);
   }
 
   /** Takes the penalty off one row and returns its mean KL; NaN for a row without trained actions. */
-  #penalise(row: Row): number {
+  #penalise(row: Row, log?: MetricLog): number {
     const { old, reference, mask } = row;
     if (old === undefined || reference === undefined)
       throw new Error("KL in the reward needs old and reference log-probs");
@@ -40,6 +41,7 @@ export class KlReward implements RewardShaper, StatefulComponent {
       sum += value;
       count += 1;
     }
+    addMean(log, "kl/mean", sum, count);
     return count === 0 ? Number.NaN : sum / count;
   }
 
