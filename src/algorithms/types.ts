@@ -106,6 +106,8 @@ export interface Needs {
   /** The text of each action, in `row.pieces`. */
   pieces?: boolean;
   hidden?: boolean;
+  /** A greedy completion per group, with role `baseline`. */
+  greedyBaseline?: boolean;
   /** The final answer in each row's text, in `row.answer`. */
   answer?: boolean;
 }

@@ -119,6 +119,18 @@ const rules: readonly Rule[] = [
       if (item.gate !== null) check("gate.component", item.gate.component, weighted, "weighted component");
     });
   }),
+  rule(["rollout", "advantage", "objective"], ({ rollout, advantage, objective }, report) => {
+    const headless = "needs a value head, which models do not have here; use an estimator that compares completions";
+    if (advantage.kind === "gae") report("advantage.kind", headless);
+    if ("terms" in objective) {
+      objective.terms.forEach((term, i) => {
+        if (term.kind === "value") report(`objective.terms.${i}.kind`, headless);
+      });
+    }
+    if (advantage.kind === "remax" && rollout.strategy.kind !== "parallel") {
+      report("advantage.kind", "needs a greedy completion of each prompt, which only rollout.strategy parallel draws");
+    }
+  }),
   rule(["eval", "rollout"], ({ eval: evaluation, rollout }, report) => {
     if (evaluation !== null && evaluation.samples > 1 && (evaluation.temperature ?? rollout.temperature) === 0) {
       report("eval.samples", "greedy samples of a prompt are all the same; use 1, or a temperature above 0");

@@ -20,9 +20,10 @@ import { AdamW } from "../engine/adamw.js";
 import { writeAtomic } from "../report/atomic.js";
 import { createRewards, type RewardSet } from "../rewards/reward-set.js";
 import { SamplingEngine, type SamplingOptions } from "../rollout/sampling-engine.js";
-import { parallelStrategy } from "../rollout/strategy.js";
+import { makeStrategy } from "../rollout/strategies.js";
+import type { RolloutStrategy } from "../rollout/strategy.js";
 import { Purpose } from "../rollout/stream-key.js";
-import type { Episode, Group, Task } from "../tree/episode.js";
+import { type Episode, type Group, type Task, trainedEpisodes } from "../tree/episode.js";
 import { restoreOptimizer } from "./checkpoint.js";
 import { collectGroups } from "./collect.js";
 import { type Evaluation, evaluationOf } from "./evaluation.js";
@@ -43,6 +44,7 @@ export interface GrpoStage {
   tasks: Task[];
   sampler: PromptSampler & { history?: AccuracyHistory };
   engine: SamplingEngine;
+  strategy: RolloutStrategy;
   sampling: SamplingOptions;
   rewards: RewardSet;
   objective: Objective;
@@ -84,7 +86,9 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
       rows.forEach((row, i) => {
         row.advantage = advantages[i]!;
       });
-      s.sampler.observe(drawn.map(({ task, episodes }) => ({ task, rewards: episodes.map((e) => e.rewards.total) })));
+      s.sampler.observe(
+        drawn.map((group) => ({ task: group.task, rewards: trainedEpisodes(group).map((e) => e.rewards.total) })),
+      );
       keepRollouts(run, groups, rows);
 
       const updateStarted = performance.now();
@@ -158,6 +162,12 @@ async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[
     tasks,
     sampler,
     engine,
+    strategy: makeStrategy(rollout.strategy, {
+      tokenizer,
+      seed,
+      maxLength: decoder.maxLength,
+      greedyBaseline: needs.greedyBaseline === true,
+    }),
     sampling: {
       temperature: rollout.temperature,
       topK: rollout.top_k,
@@ -189,7 +199,7 @@ async function rollOut(run: Run, s: GrpoStage, drawn: readonly { task: Task; slo
   const context = { step: run.state.step + 1, evaluation: false };
   const late = s.rewards.needsWholeStep;
   const groups = await Promise.all(
-    parallelStrategy().run(drawn, {
+    s.strategy.run(drawn, {
       engine: s.engine,
       sampling: s.sampling,
       groupSize: s.stage.rollout.group_size,
@@ -208,9 +218,10 @@ async function rollOut(run: Run, s: GrpoStage, drawn: readonly { task: Task; slo
  * not exact, and those of frozen models.
  */
 async function annotate(run: Run, s: GrpoStage, rows: readonly Row[], episodes: readonly Episode[]): Promise<void> {
-  const wanted = rows.map(({ mask }) => mask);
+  const wanted = rows.map(({ mask, role, length }) => (role === "train" ? mask : new Uint8Array(length)));
   if (s.needs.old) {
-    const exact = s.stage.objective.old === "sampled" && episodes.every((e) => e.behaviour === "sampled");
+    const sampled = episodes.every(({ role, behaviour }) => role !== "train" || behaviour === "sampled");
+    const exact = s.stage.objective.old === "sampled" && sampled;
     const old = exact
       ? rows.map(({ rollout }) => rollout!)
       : (await scoreEpisodes(run.model.decoder, episodes, wanted, s.pass)).logp;

@@ -2,6 +2,7 @@ import { newlineItems, rankSpans } from "../algorithms/spans/newline.js";
 import type { Needs, Row } from "../algorithms/types.js";
 import type { Stage } from "../config/schema.js";
 import { finalAnswer } from "../rewards/boxed.js";
+import { piecesOf } from "../rollout/pieces.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { type Episode, type Group, gatherSampled, responseLength } from "../tree/episode.js";
 import { pathTokens } from "../tree/segment.js";
@@ -35,25 +36,19 @@ export function toRows(groups: readonly Group[]): { rows: Row[]; episodes: Episo
   return { rows, episodes };
 }
 
-/** Adds what parts read from the text of a response: its named spans, and the text of each token and the final answer where they are needed. */
+/** Adds what parts read from the text of a response: its named spans, and the pieces and final answer where needed. */
 export function readTexts(
   rows: readonly Row[],
   spans: Stage["rollout"]["spans"],
   needs: Needs,
-  tokenizer: Pick<Tokenizer, "decode">,
+  tokenizer: Tokenizer,
 ): void {
-  const known = new Map<number, string>();
-  const textOf = (id: number) => {
-    const text = known.get(id) ?? tokenizer.decode([id], { skipSpecialTokens: false });
-    known.set(id, text);
-    return text;
-  };
   for (const row of rows) {
+    const pieces = spans.length > 0 || needs.pieces === true ? piecesOf(row.tokens, tokenizer) : [];
+    if (needs.pieces === true) row.pieces = pieces;
     for (const { name, max_items } of spans) {
-      const items = newlineItems(Array.from(row.tokens, textOf));
-      row.spans = { ...row.spans, [name]: rankSpans(items, max_items) };
+      row.spans = { ...row.spans, [name]: rankSpans(newlineItems(pieces), max_items) };
     }
-    if (needs.pieces === true) row.pieces = Array.from(row.tokens, textOf);
     if (needs.answer === true) row.answer = finalAnswer(row.text);
   }
 }

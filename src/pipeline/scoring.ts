@@ -1,6 +1,6 @@
 import type { RewardSet } from "../rewards/reward-set.js";
 import type { RewardContext, RewardSample } from "../rewards/types.js";
-import { type Group, responseLength } from "../tree/episode.js";
+import { type Group, responseLength, trainedEpisodes } from "../tree/episode.js";
 import { pathTokens } from "../tree/segment.js";
 
 /** A group's episodes as rewards see them. */
@@ -56,7 +56,7 @@ export function meanAndStd(values: Iterable<number>): { mean: number; std: numbe
 
 /** `reward/*` metrics of groups: total and components. */
 export function rewardMetrics(groups: readonly Group[], prefix = "reward"): Record<string, number> {
-  const episodes = groups.flatMap((group) => group.episodes);
+  const episodes = groups.flatMap(trainedEpisodes);
   const total = meanAndStd(episodes.map(({ rewards }) => rewards.total));
   const metrics: Record<string, number> = { [`${prefix}/mean`]: total.mean, [`${prefix}/std`]: total.std };
   for (const name of new Set(episodes.flatMap(({ rewards }) => Object.keys(rewards.components)))) {
@@ -70,7 +70,7 @@ export function rewardMetrics(groups: readonly Group[], prefix = "reward"): Reco
 
 /** `length/*` metrics: all responses, and those that ended by themselves. */
 export function lengthMetrics(groups: readonly Group[]): Record<string, number> {
-  const episodes = groups.flatMap((group) => group.episodes);
+  const episodes = groups.flatMap(trainedEpisodes);
   const lengths = episodes.map(responseLength);
   const ended = episodes.filter(({ finish }) => finish !== "length").map(responseLength);
   return {

@@ -1,9 +1,9 @@
 import type { StrategyConfig } from "../config/schema/rollout.js";
 import { philox } from "../data/random.js";
-import { textDecoder } from "../tokenizer/text-decoder.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { Episode, Group, Task } from "../tree/episode.js";
 import { Origin, pathTokens, type Segment } from "../tree/segment.js";
+import { piecesOf } from "./pieces.js";
 import { evenExits, exitPositions, exitsAtBoundaries, markerTokens, SerialRole, serialLoss } from "./serial-exits.js";
 import { completionEpisode, promptSegment, type RolloutContext, type RolloutStrategy } from "./strategy.js";
 import { seedKey, streamWords } from "./stream-key.js";
@@ -89,15 +89,4 @@ export function serialGroupStrategy(config: SerialGroupConfig, run: SerialGroupC
 interface Place {
   context: RolloutContext;
   slot: number;
-}
-
-/** The text that each token adds. */
-function piecesOf(tokens: Int32Array, tokenizer: Tokenizer): string[] {
-  const stream = textDecoder(tokenizer);
-  let length = 0;
-  return Array.from(tokens, (id) => {
-    const piece = stream.push(id).slice(length);
-    length += piece.length;
-    return piece;
-  });
 }

@@ -24,16 +24,28 @@ export interface RolloutStrategy {
 /**
  * Draws a group's completions at once from one prefilled prompt. Each group is scored as soon as it is complete, while others
  * still decode.
+ *
+ * @param options.greedyBaseline adds the greedy completion with role `baseline`, after the others
  */
-export function parallelStrategy(): RolloutStrategy {
+export function parallelStrategy({ greedyBaseline = false } = {}): RolloutStrategy {
   return {
     run: (tasks, context) =>
       tasks.map(async ({ task, slot }) => {
         const prompt = promptSegment(task);
         const { purpose, step, groupSize } = context;
         const keys = Array.from({ length: groupSize }, (_, sample) => ({ purpose, step, slot, sample, turn: 0 }));
-        const drawn = await context.engine.sample(prompt, keys, context.sampling);
+        const greedy = { ...context.sampling, temperature: 0 };
+        const [drawn, best] = await Promise.all([
+          context.engine.sample(prompt, keys, context.sampling),
+          greedyBaseline
+            ? context.engine.sample(prompt, [{ purpose, step, slot, sample: groupSize, turn: 0 }], greedy)
+            : [],
+        ]);
         const episodes = drawn.map((completion, sample) => completionEpisode(prompt, completion, sample, context));
+        for (const completion of best) {
+          const episode = completionEpisode(prompt, completion, groupSize, { ...context, sampling: greedy });
+          episodes.push({ ...episode, role: "baseline" });
+        }
         const group: Group = { slot, task, episodes, meta: {} };
         await context.score(group);
         return group;

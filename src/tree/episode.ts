@@ -73,6 +73,11 @@ export interface Task {
   record: Record<string, unknown>;
 }
 
+/** The episodes of a group that are trained. */
+export function trainedEpisodes(group: Group): Episode[] {
+  return group.episodes.filter(({ role }) => role === "train");
+}
+
 /** Number of response tokens of an episode. */
 export function responseLength(episode: Episode): number {
   return pathLength(episode.leaf) - episode.promptLength;

@@ -32,7 +32,7 @@ export function reinforcePlusPlusEstimator({ gamma }: { gamma: number }): Advant
  */
 export function remaxEstimator(): AdvantageEstimator {
   return {
-    needs: {},
+    needs: { greedyBaseline: true },
     estimate: (rows) => {
       const baselines = new Map<number, number>();
       for (const row of rows) if (row.role === "baseline") baselines.set(row.group, outcome(row));
