@@ -10,11 +10,9 @@ import type { Minibatch, Term } from "./term.js";
 type DistillConfig = Extract<TermConfig, { kind: "distill" }>;
 
 interface DistillState extends Minibatch {
-  /** beta at this update. */
   beta: number;
-  /** Whether the policy loss rests meanwhile. */
+  /** Whether the policy loss rests at this update. */
   alone: boolean;
-  /** 1 where the teacher speaks, per action. */
   gates: Uint8Array[];
 }
 
@@ -56,13 +54,12 @@ export class Distill extends UpdateCount implements Term<DistillState> {
   add(index: number, current: Current, state: DistillState, gradient: RowGradient, tally: Tally): number {
     const { estimator, mode } = this.#config;
     const row = state.rows[index]!;
-    const teacher = row.teacher!;
     const gate = state.gates[index]!;
     const factor = mode === "additive" ? 0 : state.coefficients[index]! * state.beta;
     let [distance, overlap, kl, flips] = [0, 0, 0, 0];
     for (let t = 0; t < row.length; t++) {
       if (state.masks[index]![t] !== 1) continue;
-      const d = current.logp[t]! - teacher[t]!;
+      const d = current.logp[t]! - row.teacher![t]!;
       distance += d;
       overlap += Math.min(1, Math.exp(-d));
       if (gate[t] !== 1) continue;
