@@ -186,6 +186,11 @@ function defined(parameters: { [K in keyof RopeParameters]: RopeParameters[K] | 
   return Object.fromEntries(Object.entries(parameters).filter(([, v]) => v !== undefined)) as unknown as RopeParameters;
 }
 
+/** Longest path a model takes: its trained length, times the factor where rope is scaled by the length it meets. */
+export function contextLimit({ rope, maxPositions }: ModelConfig): number {
+  return rope.type === "dynamic" ? Math.floor(maxPositions * rope.factor!) : maxPositions;
+}
+
 /** An error about a model folder: exit code 4. */
 export function modelError(message: string, fix: string, cause?: unknown): GrpoError {
   return new GrpoError("GRPO_MODEL", message, { exitCode: ExitCode.data, fix, cause });

@@ -51,7 +51,7 @@ export async function evaluate(options: EvaluateOptions): Promise<void> {
       if (options.out !== undefined) keep(options.out, basename(name), result);
     }
   } finally {
-    engine.dispose();
+    await engine.dispose();
     await rewards.close();
     model.decoder.dispose();
   }

@@ -149,7 +149,7 @@ export async function evaluationOf(
     },
     async close() {
       if (shared === undefined) {
-        engine.dispose();
+        await engine.dispose();
         await rewards.close();
       }
     },

@@ -51,7 +51,7 @@ export async function generate(options: GenerateOptions): Promise<void> {
       console.log(options.chat === true ? text : tokenizer.decode(Int32Array.from([...prompt, ...tokens])));
     }
   } finally {
-    engine.dispose();
+    await engine.dispose();
     decoder.dispose();
   }
 }

@@ -52,6 +52,8 @@ export interface GrpoStage {
   slots: ModelSlots;
   buffer: GroupBuffer;
   optimizer: AdamW;
+  /** Milliseconds of the step in which nothing was left to do but wait for rewards. */
+  rewardWait: number;
   pass: PassOptions;
   evaluation: Evaluation | null;
   /** Parts whose state is in checkpoints. */
@@ -71,6 +73,7 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
     if (run.state.stageStep === 0) await s.evaluation?.atStart();
     while (run.state.stageStep < stage.train.steps && !saysStop(run)) {
       const started = performance.now();
+      s.rewardWait = 0;
       const collected = await collectGroups(run, s, (drawn) => rollOut(run, s, drawn));
       const { drawn, counts } = collected;
       const groups = s.buffer.exchange(collected.groups);
@@ -108,8 +111,10 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
         ...(stage.collect.min_rows > 0 ? { "buffer/rows": s.buffer.rows } : {}),
         ...lengthMetrics(drawn),
         ...metricValues(log),
+        "kl/mean": null,
         ...update,
-        "time/rollout_s": seconds(started, rolledOut),
+        "time/rollout_s": seconds(started + s.rewardWait, rolledOut),
+        "time/reward_s": s.rewardWait / 1000,
         "time/update_s": seconds(updateStarted, finished),
         "time/step_s": seconds(started, finished),
         ...stepMemory(),
@@ -123,7 +128,7 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
   } finally {
     await s.evaluation?.close();
     await s.rewards.close();
-    s.engine.dispose();
+    await s.engine.dispose();
     s.slots.dispose();
     s.optimizer.dispose();
   }
@@ -182,6 +187,7 @@ async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[
     slots,
     buffer,
     optimizer,
+    rewardWait: 0,
     pass: {
       temperature: rollout.temperature,
       vocabSize: tokenizer.size,
@@ -198,6 +204,7 @@ async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[
 async function rollOut(run: Run, s: GrpoStage, drawn: readonly { task: Task; slot: number }[]): Promise<Group[]> {
   const context = { step: run.state.step + 1, evaluation: false };
   const late = s.rewards.needsWholeStep;
+  let drawnAt = performance.now();
   const groups = await Promise.all(
     s.strategy.run(drawn, {
       engine: s.engine,
@@ -206,10 +213,14 @@ async function rollOut(run: Run, s: GrpoStage, drawn: readonly { task: Task; slo
       purpose: Purpose.rollout,
       step: context.step,
       version: run.state.version,
-      score: (group) => (late ? Promise.resolve() : scoreGroups([group], s.rewards, context)),
+      score: (group) => {
+        drawnAt = performance.now();
+        return late ? Promise.resolve() : scoreGroups([group], s.rewards, context);
+      },
     }),
   );
   if (late) await scoreGroups(groups, s.rewards, context);
+  s.rewardWait += performance.now() - drawnAt;
   return groups;
 }
 

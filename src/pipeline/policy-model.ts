@@ -1,11 +1,11 @@
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../config/schema.js";
 import { builtinTask } from "../data/builtin/registry.js";
 import type { FloatType } from "../engine/tensor.js";
 import { ExitCode, GrpoError } from "../errors.js";
-import { type ModelConfig, modelError, parseModelConfig, readModelConfig } from "../model/config.js";
+import { contextLimit, type ModelConfig, modelError, parseModelConfig, readModelConfig } from "../model/config.js";
 import { Decoder } from "../model/decoder.js";
 import { architectureConfig, readGenerationConfig } from "../model/folder.js";
 import { initialiseDecoder, loadDecoder } from "../model/weights.js";
@@ -30,6 +30,7 @@ export function policyTokenizer(config: Config): Tokenizer {
   if (tokenizer?.path !== undefined) return loadTokenizer(tokenizer.path);
   if (tokenizer?.alphabet === undefined && path !== undefined) return loadTokenizer(path);
   const folder = mkdtempSync(join(tmpdir(), "grpo-tokenizer-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   writeCharacterTokenizer(folder, tokenizer?.alphabet ?? builtinAlphabet(config));
   return loadTokenizer(folder);
 }
@@ -83,7 +84,7 @@ export async function loadModelFolder(folder: string, maxLength?: number): Promi
   const shape = readModelConfig(folder);
   checkVocabulary(shape, tokenizer, folder);
   const dtype = (shape.raw.dtype ?? shape.raw.torch_dtype) === "bfloat16" ? "bf16" : "f32";
-  const length = Math.min(maxLength ?? shape.maxPositions, shape.maxPositions);
+  const length = Math.min(maxLength ?? shape.maxPositions, contextLimit(shape));
   return { decoder: await loadDecoder(folder, dtype, length), tokenizer, generation: readGenerationConfig(folder) };
 }
 

@@ -5,12 +5,19 @@ import { renderResolved } from "../config/render.js";
 import type { Config, Stage } from "../config/schema.js";
 import { engineInfo, setThreads } from "../engine/engine-info.js";
 import { ExitCode, GrpoError } from "../errors.js";
+import { contextLimit } from "../model/config.js";
 import { writeAtomic } from "../report/atomic.js";
 import { onDisk } from "../report/disk-error.js";
 import { renderReport } from "../report/html.js";
 import { MetricsLog, readMetrics, type StepMetrics } from "../report/metrics.js";
 import { createProgress, type Progress } from "../report/progress.js";
-import { cutRunFolder, latestCheckpoint, openRunFolder, type RunFolder } from "../report/run-folder.js";
+import {
+  cutRunFolder,
+  discardIfUnused,
+  latestCheckpoint,
+  openRunFolder,
+  type RunFolder,
+} from "../report/run-folder.js";
 import { TensorboardLog } from "../report/tensorboard.js";
 import { type RunState, readState, restoreWeights } from "./checkpoint.js";
 import type { TrainOptions } from "./options.js";
@@ -46,17 +53,31 @@ export async function startRun(loaded: LoadedConfig, options: TrainOptions): Pro
   if (config.run.threads > 0) setThreads(config.run.threads);
   const tokenizer = policyTokenizer(config);
   const { shape } = policyShape(config, tokenizer);
-  const maxLength = longestPath(config, shape.maxPositions);
-
+  const load = () => loadPolicy(config, tokenizer, longestPath(config, contextLimit(shape)));
   const path = typeof options.resume === "string" ? resolve(options.resume) : join(config.run.out_dir, config.run.name);
   const existing = options.resume !== undefined ? "resume" : options.overwrite ? "overwrite" : "refuse";
   const folder = openRunFolder(path, existing);
+  try {
+    return await enterFolder(folder, loaded, options, load);
+  } catch (error) {
+    if (existing !== "resume") discardIfUnused(folder);
+    throw error;
+  }
+}
+
+async function enterFolder(
+  folder: RunFolder,
+  loaded: LoadedConfig,
+  options: TrainOptions,
+  load: () => Promise<LoadedModel>,
+): Promise<Run> {
+  const { config } = loaded;
   const checkpoint = options.resume === undefined ? null : lastCheckpoint(folder);
   const state = checkpoint === null ? freshState(config) : readState(checkpoint);
   if (checkpoint !== null) checkResume(state, config, checkpoint);
 
   // Weights are loaded before anything in the folder changes.
-  const model = await loadPolicy(config, tokenizer, maxLength);
+  const model = await load();
   if (checkpoint !== null) {
     await restoreWeights(model, checkpoint);
     cutRunFolder(folder.path, state.step);
@@ -104,14 +125,18 @@ export function showStage(run: Run, stage: Stage): void {
   });
 }
 
-/** Closes files and frees the policy; writes the report. */
+/** Closes files and frees the policy. */
 export function closeRun(run: Run): void {
   run.progress?.stop();
   run.progress = null;
   run.metrics.close();
   run.events.close();
-  if (readMetrics(run.folder.metrics).length > 0) writeAtomic(run.folder.report, renderReport(run.folder.path));
   run.model.decoder.dispose();
+}
+
+/** Writes the static page of what was measured so far. */
+export function writeReport({ folder }: Run): void {
+  if (readMetrics(folder.metrics).length > 0) writeAtomic(folder.report, renderReport(folder.path));
 }
 
 function checkDevice(device: Config["run"]["device"]): void {
@@ -123,14 +148,14 @@ function checkDevice(device: Config["run"]["device"]): void {
 }
 
 /** The longest prompt and completion any stage allows, within what the model can take. */
-function longestPath(config: Config, maxPositions: number): number {
+function longestPath(config: Config, limit: number): number {
   const wanted = Math.max(
     ...config.stages.map(
       ({ data, rollout, eval: evaluation }) =>
         data.max_prompt_tokens + Math.max(rollout.max_completion_tokens, evaluation?.max_completion_tokens ?? 0),
     ),
   );
-  return Math.min(wanted, maxPositions);
+  return Math.min(wanted, limit);
 }
 
 function lastCheckpoint(folder: RunFolder): string | null {

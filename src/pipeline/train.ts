@@ -1,35 +1,58 @@
 import type { LoadedConfig } from "../config/load.js";
 import { ExitCode, GrpoError } from "../errors.js";
+import { discardIfUnused } from "../report/run-folder.js";
 import { runGrpoStage } from "./grpo-stage.js";
 import type { TrainOptions } from "./options.js";
-import { closeRun, startRun } from "./run.js";
+import { rehearsal } from "./rehearsal.js";
+import { closeRun, type Run, startRun, writeReport } from "./run.js";
 import { runSftStage } from "./sft-stage.js";
 
 /**
- * Trains what a configuration describes, stage by stage, and leaves everything in the run folder.
+ * Trains what a configuration describes, stage by stage, and leaves everything in the run folder. A dry run goes through one
+ * small step of every stage in a folder that is then removed.
  *
  * @throws GrpoError GRPO_INTERRUPTED (exit code 130) after saving, when `options.signal` was aborted
  */
 export async function train(loaded: LoadedConfig, options: TrainOptions): Promise<void> {
+  if (options.dryRun) return rehearsal(loaded, options, train);
   const run = await startRun(loaded, options);
   try {
-    const { stages } = run.config;
-    while (run.state.stage < stages.length) {
-      const stage = stages[run.state.stage]!;
-      if (stage.kind === "sft") await runSftStage(run, stage);
-      else await runGrpoStage(run, stage);
-      if (options.signal.aborted) {
-        throw new GrpoError("GRPO_INTERRUPTED", `interrupted after step ${run.state.step}; the run is saved`, {
-          exitCode: ExitCode.aborted,
-          fix: "continue it with --resume",
-        });
-      }
-      run.state.stage += 1;
-      run.state.stageStep = 0;
-      run.state.components = {};
-    }
+    await runStages(run);
+    writeReport(run);
     run.say(`done: ${run.folder.path}`);
+  } catch (error) {
+    leaveReport(run);
+    throw error;
   } finally {
     closeRun(run);
+    if (run.resumed === null) discardIfUnused(run.folder);
+  }
+}
+
+async function runStages(run: Run): Promise<void> {
+  const { stages } = run.config;
+  while (run.state.stage < stages.length) {
+    const stage = stages[run.state.stage]!;
+    if (stage.kind === "sft") await runSftStage(run, stage);
+    else await runGrpoStage(run, stage);
+    if (run.signal.aborted) {
+      const saved = run.savedStep < 0 ? "nothing was trained yet" : "the run is saved";
+      throw new GrpoError("GRPO_INTERRUPTED", `interrupted after step ${run.state.step}; ${saved}`, {
+        exitCode: ExitCode.aborted,
+        fix: "continue it with --resume",
+      });
+    }
+    run.state.stage += 1;
+    run.state.stageStep = 0;
+    run.state.components = {};
+  }
+}
+
+/** The report of a run that failed, if the disk takes it: the failure is what must be told. */
+function leaveReport(run: Run): void {
+  try {
+    writeReport(run);
+  } catch (error) {
+    if (!(error instanceof GrpoError)) throw error;
   }
 }

@@ -3,6 +3,7 @@ import { ExitCode, GrpoError } from "../errors.js";
 const causes: Record<string, { what: string; fix: string }> = {
   ENOSPC: { what: "the disk is full", fix: "free some space, then continue the run with --resume" },
   EDQUOT: { what: "the disk quota is used up", fix: "free some space, then continue the run with --resume" },
+  EFBIG: { what: "the file would be larger than the limit", fix: "raise the limit with `ulimit -f`" },
   EACCES: { what: "permission denied", fix: "choose another `run.out_dir`, or mend the permissions" },
   EPERM: { what: "operation not permitted", fix: "choose another `run.out_dir`, or mend the permissions" },
   EROFS: { what: "the file system is read-only", fix: "choose another `run.out_dir`" },

@@ -103,10 +103,16 @@ function terminalProgress({
   };
 }
 
+/** A number with so many decimals; one that rounds to zero has no sign. */
+function fixed(value: number, digits: number): string {
+  const text = value.toFixed(digits);
+  return Number(text) === 0 ? (0).toFixed(digits) : text;
+}
+
 function describeStep(metrics: ProgressMetrics): string[] {
   return shown.flatMap(({ label, value, digits }) => {
     const number = value(metrics);
-    return typeof number === "number" && Number.isFinite(number) ? [`${label} ${number.toFixed(digits)}`] : [];
+    return typeof number === "number" && Number.isFinite(number) ? [`${label} ${fixed(number, digits)}`] : [];
   });
 }
 

@@ -49,12 +49,7 @@ export function openRunFolder(path: string, existing: ExistingRun): RunFolder {
       });
     }
   } else if (holdsSomething(folder.path)) {
-    if (existing === "refuse") {
-      throw new GrpoError("GRPO_RUN_EXISTS", `the run folder ${folder.path} is there already`, {
-        exitCode: ExitCode.config,
-        fix: "continue it with --resume, move it aside with --overwrite, or choose another `run.name`",
-      });
-    }
+    if (existing === "refuse") throw runExists(folder.path);
     onDisk(folder.path, () => renameSync(folder.path, asideName(folder.path)));
   }
   onDisk(folder.path, () => {
@@ -64,6 +59,21 @@ export function openRunFolder(path: string, existing: ExistingRun): RunFolder {
     accessSync(folder.checkpoints, constants.W_OK);
   });
   return folder;
+}
+
+/** The error for a run folder that is there already: exit 3. */
+export function runExists(path: string): GrpoError {
+  return new GrpoError("GRPO_RUN_EXISTS", `the run folder ${path} is there already`, {
+    exitCode: ExitCode.config,
+    fix: "continue it with --resume, move it aside with --overwrite, or choose another `run.name`",
+  });
+}
+
+/** Removes the folder of a run that ended before it recorded anything, so that the next try finds the place free. */
+export function discardIfUnused({ path, metrics, rollouts, checkpoints }: RunFolder): void {
+  const empty = (folder: string) => !existsSync(folder) || readdirSync(folder).length === 0;
+  const unused = empty(rollouts) && empty(checkpoints) && (!existsSync(metrics) || statSync(metrics).size === 0);
+  if (unused) rmSync(path, { recursive: true, force: true });
 }
 
 /** Whether a path is taken: by a file, or by a folder that is not empty. */
@@ -123,7 +133,7 @@ export function cutRunFolder(runDir: string, step: number): void {
     );
     for (const name of readdirSync(folder)) {
       const path = join(folder, name);
-      if (name.startsWith("step-") && !kept.has(path)) onDisk(path, () => rmSync(path, { recursive: true }));
+      if (/^\.?step-/.test(name) && !kept.has(path)) onDisk(path, () => rmSync(path, { recursive: true }));
     }
   }
 }

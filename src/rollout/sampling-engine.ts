@@ -75,7 +75,8 @@ export class SamplingEngine {
   #streams: Stream[] = [];
   #blocks: KeyBlocks | null = null;
   #reserved = 0;
-  #running = false;
+  #running: Promise<void> | null = null;
+  #disposed = false;
   readonly #key: readonly [number, number];
   /** Tokens drawn since the engine was made. */
   drawn = 0;
@@ -106,16 +107,19 @@ export class SamplingEngine {
     const blocks = blocksNeeded(prompt.length, prompt.length + limit, keys.length);
     return new Promise((resolve, reject) => {
       this.#queue.push({ prompt, keys, options, limit, blocks, results: [], open: keys.length, resolve, reject });
-      if (!this.#running) {
-        this.#running = true;
-        // Requests made in the same turn of the event loop are prefilled together.
-        setImmediate(() => this.#run());
-      }
+      // Requests made in the same turn of the event loop are prefilled together.
+      this.#running ??= new Promise((ended) => setImmediate(() => ended(this.#run())));
     });
   }
 
-  /** Frees the key blocks. Nothing may be open. */
-  dispose(): void {
+  /** Gives up what is open, at the next token, and frees the key blocks. */
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    await this.#running;
+    this.#freeBlocks();
+  }
+
+  #freeBlocks(): void {
     this.#blocks?.dispose();
     this.#blocks = null;
   }
@@ -123,6 +127,7 @@ export class SamplingEngine {
   async #run(): Promise<void> {
     try {
       while (this.#queue.length > 0 || this.#streams.length > 0) {
+        if (this.#disposed) throw new Error("SamplingEngine: disposed while completions were open");
         await this.#admit();
         if (this.#streams.length > 0) await this.#advance();
       }
@@ -131,10 +136,10 @@ export class SamplingEngine {
       this.#queue.length = 0;
       this.#streams = [];
       this.#reserved = 0;
-      this.dispose();
+      this.#freeBlocks();
       for (const request of failed) request.reject(error);
     } finally {
-      this.#running = false;
+      this.#running = null;
     }
   }
 

@@ -1,4 +1,4 @@
-import { copyFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ExitCode, GrpoError } from "../errors.js";
 import { mendAddedTokens } from "./added-tokens.js";
@@ -87,7 +87,8 @@ export function loadTokenizer(directory: string): Tokenizer {
       });
     },
     save(target) {
-      for (const name of files.names) copyFileSync(join(directory, name), join(target, name));
+      // The content alone: a copy of a read-only file should be writable.
+      for (const name of files.names) writeFileSync(join(target, name), readFileSync(join(directory, name)));
     },
   };
 }

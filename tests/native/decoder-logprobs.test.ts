@@ -136,7 +136,7 @@ for (const [name, family] of Object.entries(families)) {
         assert.deepEqual(scores.logp[e], gatherSampled(episode, "logprob"));
         assert.deepEqual(scores.entropy[e], gatherSampled(episode, "entropy"));
       }
-      engine.dispose();
+      await engine.dispose();
       decoder.dispose();
     });
   }

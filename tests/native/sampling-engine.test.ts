@@ -43,7 +43,7 @@ async function one(logits: number[][], sampling: Partial<SamplingOptions>, maxLe
   const decoder = markovDecoder("f32", logits, maxLength);
   const engine = new SamplingEngine(decoder, wordyTokenizer(), 1);
   const [drawn] = await engine.sample(segment(null, [0, 6]), keysOf(0, 1), { ...defaults, ...sampling });
-  engine.dispose();
+  await engine.dispose();
   decoder.dispose();
   return drawn!;
 }
@@ -131,7 +131,7 @@ for (const dtype of ["f32", "bf16"] as const) {
       );
       for (const [e, { logprob }] of drawn.entries()) assert.deepEqual(logp[e], Float64Array.from(logprob));
     }
-    engine.dispose();
+    await engine.dispose();
     decoder.dispose();
   });
 
@@ -171,7 +171,7 @@ for (const dtype of ["f32", "bf16"] as const) {
     const some = await first;
     await company;
     for (const slot of every) assert.deepEqual(rest.get(slot) ?? some.get(slot), want.get(slot), "arriving late");
-    for (const engine of [wide, narrow, late]) engine.dispose();
+    for (const engine of [wide, narrow, late]) await engine.dispose();
     decoder.dispose();
   });
 }
@@ -183,7 +183,7 @@ test("one prompt in two slots, two steps or two seeds gives different completion
   const draw = async (seed: number, keys: StreamKey[]) => {
     const engine = new SamplingEngine(decoder, tokenizer, seed);
     const drawn = await engine.sample(prompt, keys, defaults);
-    engine.dispose();
+    await engine.dispose();
     return drawn.map(({ tokens }) => [...tokens].join());
   };
   const base = await draw(1, keysOf(0, 4));

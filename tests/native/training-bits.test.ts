@@ -132,7 +132,7 @@ async function leaks(dtype: FloatType): Promise<void> {
     assert.equal(memoryStats().liveTensors, live, `tensors after step ${step}`);
   }
   optimizer.dispose();
-  engine.dispose();
+  await engine.dispose();
   decoder.dispose();
   const after = memoryStats();
   assert.equal(after.liveTensors, before.liveTensors);

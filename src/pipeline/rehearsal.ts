@@ -1,0 +1,62 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { LoadedConfig } from "../config/load.js";
+import type { Config, Stage } from "../config/schema.js";
+import { runExists } from "../report/run-folder.js";
+import type { TrainOptions } from "./options.js";
+
+/** Tokens of a completion of a dry run. */
+const SHORT = 16;
+
+/**
+ * The dry run: one prompt per stage through the whole step (data, rollout, rewards, update, checkpoint) in a temporary folder,
+ * then what a real step would hold, in words.
+ *
+ * @throws GrpoError for everything the real run would stumble over
+ */
+export async function rehearsal(
+  loaded: LoadedConfig,
+  options: TrainOptions,
+  train: (loaded: LoadedConfig, options: TrainOptions) => Promise<void>,
+): Promise<void> {
+  const { run, stages } = loaded.config;
+  const path = join(run.out_dir, run.name);
+  if (options.resume === undefined && !options.overwrite && existsSync(path) && readdirSync(path).length > 0)
+    throw runExists(path);
+  const folder = mkdtempSync(join(tmpdir(), "grpo-dry-run-"));
+  try {
+    const config = shortened(loaded.config, folder);
+    const { signal, device } = options;
+    await train({ ...loaded, config }, { signal, device, overwrite: true, dryRun: false });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  for (const stage of stages) console.log(`${stage.name}: ${arithmetic(stage)}`);
+  console.log(`dry run: nothing was trained; without --dry-run the run goes to ${path}`);
+}
+
+function shortened(config: Config, folder: string): Config {
+  return {
+    ...config,
+    run: { ...config.run, out_dir: folder },
+    stages: config.stages.map((stage) => ({
+      ...stage,
+      train: { ...stage.train, steps: 1, prompts_per_step: 1 },
+      rollout: { ...stage.rollout, max_completion_tokens: Math.min(SHORT, stage.rollout.max_completion_tokens) },
+      eval: stage.eval === null ? null : { ...stage.eval, at_start: false, limit: 1, max_completion_tokens: SHORT },
+    })),
+  };
+}
+
+/** The batch of a stage in words. */
+function arithmetic({ kind, train, rollout }: Stage): string {
+  const { steps, prompts_per_step, updates_per_rollout, minibatches } = train;
+  if (kind === "sft") return `${steps} steps of ${prompts_per_step} rows, an optimizer step each`;
+  const { group_size, max_completion_tokens } = rollout;
+  const updates = updates_per_rollout * Math.min(minibatches, prompts_per_step);
+  return (
+    `${steps} steps of ${prompts_per_step} prompts x ${group_size} completions of up to ${max_completion_tokens} tokens, ` +
+    `${updates} optimizer ${updates === 1 ? "step" : "steps"} each`
+  );
+}
