@@ -220,7 +220,7 @@ for (const dtype of ["f32", "bf16"] as const) {
       const whole = planOf([{ parent: -1, at: 0, length }]);
       const qkv = noise(whole.plan.rows * widthOf(s));
       const want = await run(whole, qkv, s, dtype);
-      for (let cut = 1; cut < length; cut += 7) {
+      for (let cut = 1; cut < length; cut += 11) {
         const middle = Math.ceil((cut + length) / 2);
         const made = planOf([
           { parent: -1, at: 0, length: cut },

@@ -150,7 +150,10 @@ struct Walk {
   }
   // Heads of KV head `head` of one row, from an array of `heads` heads at `from`, to rows of `padded` columns.
   void gather(const T* from, std::size_t head, T* to) const {
-    for (std::size_t h = 0; h < group; ++h) std::memcpy(to + h * padded, from + (head * group + h) * dim, dim * sizeof(T));
+    const T* heads = from + head * group * dim;
+    if (padded == dim) std::memcpy(to, heads, group * dim * sizeof(T));
+    else
+      for (std::size_t h = 0; h < group; ++h) std::memcpy(to + h * padded, heads + h * dim, dim * sizeof(T));
   }
 
   void attend(const Unit& u, Arena arena, const T* qkv, const T* k, const T* v, T* out, C* stats) const {
