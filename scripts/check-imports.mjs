@@ -13,7 +13,7 @@ const allowed = {
   export: ["model", "tokenizer", "engine"],
   model: ["engine"],
   engine: ["native"],
-  algorithms: ["engine/ops/segment-ratio.ts", "data/random.ts"],
+  algorithms: ["engine/ops/segment-ratio.ts"],
 };
 
 const src = fileURLToPath(new URL("../src/", import.meta.url));

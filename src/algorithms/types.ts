@@ -150,7 +150,7 @@ export interface Objective<State = unknown> {
 }
 
 /** Independent streams of random words, one per part that draws some. */
-export const RandomStream = { balance: 0, projection: 1 } as const;
+export const RandomStream = { balance: 0, projection: 1, bundle: 2 } as const;
 
 /** A uniform 32-bit word: a pure function of the run's seed, the step, one of {@link RandomStream}, and two indices. */
 export type RandomWords = (stream: number, group: number, index: number) => number;
@@ -160,7 +160,7 @@ export interface AdvantageEstimator {
   readonly needs: Needs;
   /** Parts that keep state between steps. */
   readonly stateful?: readonly StatefulComponent[];
-  estimate(rows: readonly Row[], log?: MetricLog): Float64Array[];
+  estimate(rows: readonly Row[], log?: MetricLog, random?: RandomWords): Float64Array[];
 }
 
 /** A step after the estimator: weights, bonuses, whitening. Receives and returns one array per row; keeps NaN as it is. */

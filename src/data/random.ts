@@ -38,7 +38,7 @@ function multiply(a: number, b: number): [number, number] {
 }
 
 /** What a stream of random numbers is for; streams with the same seed are independent. */
-export const Purpose = { shuffle: 0, task: 1, bundle: 2, select: 3 } as const;
+export const Purpose = { shuffle: 0, task: 1, select: 3 } as const;
 
 /**
  * The integers 0 ... `length` - 1 in an order fixed by (seed, purpose, epoch): a Fisher-Yates shuffle whose draws are

@@ -85,7 +85,7 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
       const log: MetricLog = { metrics: {} };
       const random = randomWords(run.config.run.seed, run.state.step + 1);
       for (const shaper of shapers) shaper.shape(rows, log, random);
-      const advantages = advantage.estimate(rows, log);
+      const advantages = advantage.estimate(rows, log, random);
       rows.forEach((row, i) => {
         row.advantage = advantages[i]!;
       });

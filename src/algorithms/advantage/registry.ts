@@ -22,8 +22,6 @@ import { whitenTransform } from "./whiten.js";
 export interface AdvantageContext {
   /** Weights of the reward components by name. */
   weights: Readonly<Record<string, number>>;
-  /** Seed of the run, for estimators that draw. */
-  seed?: number;
 }
 
 type Registry<Config extends { kind: string }, Part> = {
@@ -43,7 +41,7 @@ const estimators: Registry<AdvantageConfig, AdvantageEstimator> = {
   gae: gaeEstimator,
   process: processEstimator,
   stratified: stratifiedEstimator,
-  risk_mvar: (config, { seed = 0 }) => new RiskEstimator(config, seed),
+  risk_mvar: (config) => new RiskEstimator(config),
   soft_baseline: softBaselineEstimator,
   span_group: spanGroupEstimator,
 };
@@ -90,8 +88,9 @@ export function makeAdvantage(
   return {
     needs: mergeNeeds([estimator, ...steps]),
     stateful: [...(estimator.stateful ?? []), ...statefulParts(steps)],
-    estimate: (rows, log) => {
-      const advantages = steps.reduce((values, step) => step.apply(rows, values, log), estimator.estimate(rows, log));
+    estimate: (rows, log, random) => {
+      const raw = estimator.estimate(rows, log, random);
+      const advantages = steps.reduce((values, step) => step.apply(rows, values, log), raw);
       return advantages.map((values) => values.map((value) => (Number.isNaN(value) ? 0 : value)));
     },
   };

@@ -1,10 +1,16 @@
-import { Purpose, permutation } from "../../data/random.js";
 import { QuantileTracker } from "../quantile-tracker.js";
 import { riskOf, type Thresholds } from "../risk.js";
 import { type RiskConfig, riskBundle, riskHistory } from "../risk-bundle.js";
 import { outcome, spread, trainedGroups } from "../rows.js";
 import { addMax, addMean } from "../tally.js";
-import type { AdvantageEstimator, MetricLog, Row, StatefulComponent } from "../types.js";
+import {
+  type AdvantageEstimator,
+  type MetricLog,
+  RandomStream,
+  type RandomWords,
+  type Row,
+  type StatefulComponent,
+} from "../types.js";
 
 /** Levels whose quantiles are followed, as released. */
 const TRACKED = Array.from({ length: 19 }, (_, i) => (i + 1) / 20);
@@ -19,24 +25,21 @@ export class RiskEstimator implements AdvantageEstimator, StatefulComponent {
   readonly stateName = "risk_mvar";
   readonly stateful = [this];
   readonly #tracker: QuantileTracker;
-  /** Permutations drawn so far. */
-  #drawn = 0;
 
-  constructor(
-    private readonly config: RiskConfig,
-    private readonly seed: number,
-  ) {
+  constructor(private readonly config: RiskConfig) {
     const levels = [...new Set([...TRACKED, config.alpha, config.beta])].sort((a, b) => a - b);
     const round = config.measure.kind === "released" ? Math.fround : undefined;
     this.#tracker = new QuantileTracker(levels, config.rate, null, round);
   }
 
-  estimate(rows: readonly Row[], log?: MetricLog): Float64Array[] {
-    const { bundle_size } = this.config;
+  estimate(rows: readonly Row[], log?: MetricLog, random?: RandomWords): Float64Array[] {
+    const { bundle_size, permute } = this.config;
+    if (permute && random === undefined) throw new Error("risk_mvar pairs responses at random and needs random words");
     const advantages = new Float64Array(rows.length).fill(Number.NaN);
     const prompts = trainedGroups(rows)
-      .map((members) => this.#ordered(members.filter((i) => !Number.isNaN(outcome(rows[i]!)))))
-      .filter(({ length }) => length > 0);
+      .map((members) => members.filter((i) => !Number.isNaN(outcome(rows[i]!))))
+      .filter(({ length }) => length > 0)
+      .map((members) => (permute ? shuffled(members, rows[members[0]!]!.group, random!) : members));
     const history = riskHistory(this.#tracker, this.config);
     const seen: number[] = [];
     for (let start = 0; start < prompts.length; start += bundle_size) {
@@ -67,13 +70,6 @@ export class RiskEstimator implements AdvantageEstimator, StatefulComponent {
     return spread(rows, advantages);
   }
 
-  /** The members in the order in which they join the samples of their bundle. */
-  #ordered(members: readonly number[]): readonly number[] {
-    if (!this.config.permute) return members;
-    const order = permutation(members.length, this.seed, Purpose.bundle, this.#drawn++);
-    return Array.from(order, (k) => members[k]!);
-  }
-
   #record(scores: readonly number[], thresholds: Thresholds, log: MetricLog | undefined): void {
     const { alpha, beta, measure } = this.config;
     const weight = measure.kind === "paper" ? ((1 + measure.omega) * alpha) / (beta - alpha) : measure.weight;
@@ -85,12 +81,16 @@ export class RiskEstimator implements AdvantageEstimator, StatefulComponent {
   }
 
   saveState(): unknown {
-    return { quantiles: this.#tracker.values, drawn: this.#drawn };
+    return this.#tracker.values;
   }
 
   loadState(state: unknown): void {
-    const { quantiles, drawn } = state as { quantiles: number[] | null; drawn: number };
-    this.#tracker.values = quantiles;
-    this.#drawn = drawn;
+    this.#tracker.values = state as number[] | null;
   }
+}
+
+/** The members in the random order in which they join the samples of their bundle. */
+function shuffled(members: readonly number[], group: number, random: RandomWords): number[] {
+  const words = members.map((i, k) => ({ i, word: random(RandomStream.bundle, group, k) }));
+  return words.sort((a, b) => a.word - b.word).map(({ i }) => i);
 }
