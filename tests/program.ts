@@ -22,9 +22,19 @@ export function scratch(): string {
   return folder;
 }
 
-/** Runs `grpo ARGS` in a folder to its end. */
-export function grpo(cwd: string, args: readonly string[], env: Record<string, string> = {}): Finished {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
+/**
+ * Runs `grpo ARGS` in a folder to its end.
+ *
+ * @param prefix program and arguments that start it, for limits
+ */
+export function grpo(
+  cwd: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+  prefix: readonly string[] = [],
+): Finished {
+  const [first, ...rest] = [...prefix, process.execPath, program, ...args];
+  const { status, stdout, stderr } = spawnSync(first!, rest, {
     cwd,
     encoding: "utf8",
     env: { ...process.env, ...env },

@@ -38,7 +38,7 @@ function annotate(
 }
 
 /** A stage without the keys that it does not read. */
-function withoutIdle(stage: Stage): Partial<Stage> {
+export function withoutIdle(stage: Stage): Partial<Stage> {
   const kept = structuredClone(stage);
   for (const { path } of inactiveKeys(stage)) {
     const parent = path.slice(0, -1).reduce<unknown>((value, key) => child(value, key), kept);

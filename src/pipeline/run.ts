@@ -1,7 +1,7 @@
 import { appendFileSync, copyFileSync, existsSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { LoadedConfig } from "../config/load.js";
-import { renderResolved } from "../config/render.js";
+import { renderResolved, withoutIdle } from "../config/render.js";
 import type { Config, Stage } from "../config/schema.js";
 import { engineInfo, setThreads } from "../engine/engine-info.js";
 import { ExitCode, GrpoError } from "../errors.js";
@@ -184,7 +184,10 @@ const free: readonly RegExp[] = [
 ];
 
 function checkResume(state: RunState, config: Config, checkpoint: string): void {
-  const changed = differences(state.config, config).filter((key) => !free.some((rule) => rule.test(key)));
+  const read = ({ run, model, stages }: Config) => ({ run, model, stages: stages.map(withoutIdle) });
+  const changed = differences(read(state.config as Config), read(config)).filter(
+    (key) => !free.some((rule) => rule.test(key)),
+  );
   for (const [i, stage] of config.stages.entries()) {
     const before = (state.config as Config).stages[i]?.train.steps;
     const fixed = stage.optimizer.schedule.kind === "constant" || stage.train.steps === before || i > state.stage;

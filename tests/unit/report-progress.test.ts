@@ -32,7 +32,7 @@ test("without a terminal each step is one plain line", async () => {
   await new Promise(setImmediate);
   assert.equal(
     text(),
-    "grpo 11/12  reward 0.500  loss -0.0000  tokens/s 1235  eta 3s\ncheckpoint at step 11\ngrpo 12/12  loss 1.0000\n",
+    "grpo 11/12  reward 0.500  loss 0.0000  tokens/s 1235  eta 3s\ncheckpoint at step 11\ngrpo 12/12  loss 1.0000\n",
   );
 });
 
