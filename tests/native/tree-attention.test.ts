@@ -197,7 +197,7 @@ test("gradients of a packed tree are the sum of those of one path at a time", as
 
 for (const dtype of ["f32", "bf16"] as const) {
   for (const s of [
-    { heads: 14, kvHeads: 2, headDim: 64 },
+    { heads: 6, kvHeads: 2, headDim: 64 },
     { heads: 3, kvHeads: 1, headDim: 20 },
   ]) {
     const width = s.heads * s.headDim;
@@ -336,6 +336,22 @@ test("a second use of the same projections adds to their gradient", async () => 
     dx.dispose();
     g.dispose();
     x.dispose();
+  }
+});
+
+test("a query that is not a number gives NaN for its own head alone", async () => {
+  const s = { heads: 2, kvHeads: 1, headDim: 8 };
+  const made = planOf(tree);
+  for (const dtype of types) {
+    const qkv = noise(made.plan.rows * widthOf(s));
+    const want = (await run(made, qkv, s, dtype)).out;
+    qkv[75 * widthOf(s) + s.headDim + 3] = Number.NaN;
+    const { out } = await run(made, qkv, s, dtype);
+    const head = (75 * s.heads + 1) * s.headDim;
+    assert.deepEqual(
+      out,
+      want.map((v, i) => (i >= head && i < head + s.headDim ? Number.NaN : v)),
+    );
   }
 });
 

@@ -40,9 +40,9 @@ GRPO_INLINE float max_of(v16 x) {
 #endif
 }
 
-// 2^x; the scalar twin is exp2_own in attention_exp2.h.
+// 2^x; the scalar twin is exp2_own in attention_exp2.h. The order of the operands of max16 lets NaN through.
 GRPO_INLINE v16 exp2_16(v16 x) {
-  const v16 low = set16(kExp2Low), clamped = max16(x, low);
+  const v16 low = set16(kExp2Low), clamped = max16(low, x);
   const v16 n = round16(clamped), r = sub16(clamped, n);
   v16 p = fma16(set16(kExp2[4]), r, set16(kExp2[3]));
   p = fma16(p, r, set16(kExp2[2]));
