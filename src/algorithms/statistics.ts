@@ -42,6 +42,23 @@ export function quantile(values: ArrayLike<number>, q: number): number {
   return low + (position - below) * (high - low);
 }
 
+/**
+ * The q-quantile (0 <= q <= 1) of float32 numbers, with linear interpolation between order statistics, in float32 throughout:
+ * a threshold that is one of the numbers is exactly that number. NaN when there are none.
+ */
+export function quantileFloat32(values: ArrayLike<number>, q: number): number {
+  if (values.length === 0) return Number.NaN;
+  const { fround } = Math;
+  const sorted = Float32Array.from(values).sort();
+  const position = fround(fround(q) * (sorted.length - 1));
+  const below = Math.floor(position);
+  const low = sorted[below]!;
+  const high = sorted[Math.min(below + 1, sorted.length - 1)]!;
+  const weight = fround(position - below);
+  const gap = fround(high - low);
+  return weight < 0.5 ? fround(low + fround(weight * gap)) : fround(high - fround(gap * fround(1 - weight)));
+}
+
 /** `value` kept within [low, high]. */
 export function clamp(value: number, low: number, high: number): number {
   return Math.min(Math.max(value, low), high);

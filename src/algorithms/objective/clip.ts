@@ -20,28 +20,29 @@ export function clipRule({ epsilon_low, epsilon_high, dual_clip, delta }: ClipCo
     usesWeight: false,
     clips: "unit",
     evaluate({ mask, ratio, advantage, share }, out, tally) {
-      let bounded = 0;
+      let capped = 0;
       let count = 0;
       for (let t = 0; t < mask.length; t++) {
         if (mask[t] !== 1) continue;
         const A = advantage[t]!;
         const r = delta === null ? ratio[t]! : Math.min(ratio[t]!, delta);
+        const bounded = clamp(ratio[t]!, low, high);
         const free = -r * A;
-        const clipped = -clamp(r, low, high) * A;
+        const clipped = -bounded * A;
         let loss = Math.max(free, clipped);
-        let slope = free >= clipped && r === ratio[t] ? -A : 0;
+        let slope = (free >= clipped ? r : bounded) === ratio[t] ? -A : 0;
         if (r < low && A < 0) out.clipped[t] = -1;
         else if (r > high && A > 0) out.clipped[t] = 1;
         if (dual_clip !== null && A < 0 && loss > -dual_clip * A) {
           loss = -dual_clip * A;
           slope = 0;
-          bounded += share[t]!;
+          capped += share[t]!;
         }
         out.loss[t] = loss;
         out.dratio[t] = slope;
         count += share[t]!;
       }
-      if (dual_clip !== null) addMean(tally, "ratio/dual_clip", bounded, count);
+      if (dual_clip !== null) addMean(tally, "ratio/dual_clip", capped, count);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { quantile } from "../statistics.js";
+import { quantileFloat32 } from "../statistics.js";
 import { maskSum } from "./aggregation.js";
 
 /**
@@ -14,7 +14,7 @@ export function highEntropyMasks(
   entropies.forEach((values, i) => {
     for (let t = 0; t < values.length; t++) if (masks[i]![t] === 1) trained.push(values[t]!);
   });
-  const threshold = quantile(trained, q);
+  const threshold = quantileFloat32(trained, q);
   return masks.map((mask, i) => mask.map((on, t) => (on === 1 && entropies[i]![t]! >= threshold ? 1 : 0)));
 }
 

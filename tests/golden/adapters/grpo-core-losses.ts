@@ -108,8 +108,8 @@ export const trlLoss: Op = (inputs, params) => {
   return { ...rest, metrics: rename(metrics, trlMetrics) };
 };
 
-function rename(metrics: Record<string, number>, names: Record<string, string>): Record<string, number | undefined> {
-  return Object.fromEntries(Object.entries(names).map(([theirs, ours]) => [theirs, metrics[ours]]));
+function rename(metrics: Record<string, number>, names: Record<string, string>): Record<string, number> {
+  return Object.fromEntries(Object.entries(names).map(([theirs, ours]) => [theirs, metrics[ours] ?? Number.NaN]));
 }
 
 const verlModes: Record<string, AggregationOptions["aggregation"]> = {
