@@ -198,6 +198,23 @@ export function inactiveKeys(config: Readable): Inactive[] {
   if (advantage?.kind === "stratified" && (advantage.key === "tool_sequence" || advantage.key === "call_outcome")) {
     add("advantage.max_bucket", "has no effect with this key: it is no count", "advantage.key");
   }
+  if (advantage?.kind === "span_group" && advantage.scale === "none") {
+    for (const key of ["std", "epsilon"]) {
+      add(`advantage.${key}`, "has no effect with advantage.scale none: nothing is divided", "advantage.scale");
+    }
+  }
+  advantage?.then.forEach((step, i) => {
+    if (step.kind !== "semantic_entropy" || step.form === "focal") return;
+    add(
+      `advantage.then.${i}.gamma`,
+      "has no effect with this form: it is the exponent of focal",
+      `advantage.then.${i}.form`,
+    );
+  });
+  config.rewards?.forEach((reward, i) => {
+    if (reward.kind !== "recommendation" || reward.form === "exp_gamma") return;
+    add(`rewards.${i}.gamma`, "has no effect with this form: it is the decay of exp_gamma", `rewards.${i}.form`);
+  });
   if (collect !== undefined && collect.zero_variance !== "resample") {
     add("collect.max_resamples", "has no effect without collect.zero_variance resample", "collect.zero_variance");
   }
@@ -239,6 +256,9 @@ function idleObjective({ objective }: Readable, add: Add): void {
     );
   }
   if (objective.kind === "rec") idleRec(objective, add);
+  if ("ratio" in objective && objective.level === "token") {
+    add("objective.ratio", "has no effect at level token: a unit is one token", "objective.level");
+  }
   if ("level" in objective && objective.level === "token" && "straight_through" in objective) {
     add(
       "objective.straight_through",

@@ -4,6 +4,7 @@ import { makeAdvantage } from "../../src/algorithms/advantage/registry.js";
 import { clusterAnswers, semanticEntropy } from "../../src/algorithms/advantage/semantic-entropy.js";
 import { DifficultyController } from "../../src/algorithms/difficulty.js";
 import { makeShapers } from "../../src/algorithms/shape/registry.js";
+import { newlineItems, rankSpans } from "../../src/algorithms/spans/newline.js";
 import { emptyTally, metricValues } from "../../src/algorithms/tally.js";
 import type { Row } from "../../src/algorithms/types.js";
 import { advantageSchema } from "../../src/config/schema/advantage.js";
@@ -78,4 +79,36 @@ test("the difficulty controller goes on where it was saved", () => {
   const second = new DifficultyController(options);
   second.loadState(JSON.parse(JSON.stringify(first.saveState())));
   assert.deepEqual(second.judge([1, 0]), first.judge([1, 0]));
+});
+
+test("ranks are compared position by position, tokens past the list only shaped", () => {
+  const list = (hits: number[], ids: number[], terminated = true) =>
+    row({
+      length: ids.length,
+      components: { hits: { unit: "span", values: Float64Array.from(hits) } },
+      spans: { rank: Int32Array.from(ids) },
+      terminated,
+    });
+  const rows = [list([1, 0], [0, 0, 1, 1]), list([0, 0], [0, 1, 2, 2], false), list([0, 0], [0, 0])];
+  const config = advantageSchema.parse({
+    kind: "span_group",
+    positions: 2,
+    scale: "none",
+    // biome-ignore lint/suspicious/noThenProperty: a key of the configuration.
+    then: [{ kind: "list_length", positions: 2 }],
+  });
+  const [first, second, third] = makeAdvantage(config, { weights: { hits: 1 } }).estimate(rows);
+  const near = (got: Float64Array | undefined, want: number[]) =>
+    want.forEach((value, t) => {
+      assert.ok(Math.abs(got![t]! - value) < 1e-12, `${got} for ${want}`);
+    });
+  near(first, [2 / 3, 2 / 3, 0, 0.1]);
+  near(second, [-1 / 3, 0, -0.1, -0.1]);
+  near(third, [-1 / 3, -0.1]);
+});
+
+test("a token with newlines belongs to the item before them; lines past the limit share one span", () => {
+  const items = newlineItems(["Foo", " (1999)\n", "Bar\r\n", "Baz", "\n\n", "end"]);
+  assert.deepEqual([...items], [0, 0, 1, 2, 2, 4]);
+  assert.deepEqual([...rankSpans(items, 2)], [0, 0, 1, 2, 2, 2]);
 });
