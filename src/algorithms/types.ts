@@ -53,7 +53,7 @@ export interface Row {
   /** Value head's output at the start of the optimisation phase, and the returns it is fitted to. */
   value?: Float64Array;
   returns?: Float64Array;
-  /** Last hidden states (length x C) of a model slot, row-major. */
+  /** Mean over the response of the last hidden states of a model slot (C). */
   hidden?: Float64Array;
   advantage?: Float64Array;
   /** Constant factors of the policy loss of single actions (importance weights, decay); terms such as KL are not scaled. */
@@ -105,9 +105,10 @@ export interface Needs {
   value?: boolean;
   /** The text of each action, in `row.pieces`. */
   pieces?: boolean;
-  hidden?: boolean;
   /** A greedy completion per group, with role `baseline`. */
   greedyBaseline?: boolean;
+  /** Model slot whose mean hidden states are wanted, in `row.hidden`. */
+  hidden?: string;
   /** The final answer in each row's text, in `row.answer`. */
   answer?: boolean;
 }

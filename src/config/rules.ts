@@ -105,6 +105,12 @@ const rules: readonly Rule[] = [
       if ("span" in step) check(`advantage.then.${i}.span`, step.span);
     });
   }),
+  rule(["models", "shape"], ({ models, shape }, report) => {
+    shape.forEach((item, i) => {
+      if (item.kind !== "elliptical" || Object.hasOwn(models, item.model)) return;
+      report(`shape.${i}.model`, `no model slot has this name; known are: ${Object.keys(models).join(", ")}`);
+    });
+  }),
   rule(["shape", "rewards"], ({ shape, rewards }, report) => {
     const names = rewards.map(({ name }) => name);
     shape.forEach((item, i) => {
@@ -282,7 +288,10 @@ function idleRec({ clip, weight }: Extract<Sections["objective"], { kind: "rec" 
 function idleModels({ models, objective, shape = [] }: Readable, add: Add): void {
   if (models === undefined || objective === undefined) return;
   const used = modelsUsed(objective).map(({ slot }) => slot);
-  if (shape.some(({ kind }) => kind === "consistency")) used.push(objective.kl.model);
+  for (const item of shape) {
+    if (item.kind === "consistency") used.push(objective.kl.model);
+    if (item.kind === "elliptical") used.push(item.model);
+  }
   for (const name of Object.keys(models).filter((slot) => !used.includes(slot))) {
     add(
       `models.${name}`,

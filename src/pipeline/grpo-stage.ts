@@ -28,6 +28,7 @@ import { restoreOptimizer } from "./checkpoint.js";
 import { collectGroups } from "./collect.js";
 import { type Evaluation, evaluationOf } from "./evaluation.js";
 import { GroupBuffer } from "./group-buffer.js";
+import { hiddenMeans } from "./hidden-means.js";
 import { ModelSlots } from "./model-slots.js";
 import { type PassOptions, scoreEpisodes } from "./policy.js";
 import { randomWords } from "./random-words.js";
@@ -238,6 +239,12 @@ async function annotate(run: Run, s: GrpoStage, rows: readonly Row[], episodes: 
       : (await scoreEpisodes(run.model.decoder, episodes, wanted, s.pass)).logp;
     rows.forEach((row, i) => {
       row.old = old[i]!;
+    });
+  }
+  if (s.needs.hidden !== undefined) {
+    const means = await hiddenMeans(s.slots.decoder("hidden"), episodes, s.pass);
+    rows.forEach((row, i) => {
+      row.hidden = means[i]!;
     });
   }
   for (const name of ["reference", "teacher"] as const) {

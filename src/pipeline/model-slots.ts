@@ -27,6 +27,7 @@ export class ModelSlots {
     const slots = new ModelSlots(run);
     const wanted = [
       ...(needs.reference ? [["reference", stage.objective.kl.model] as const] : []),
+      ...(needs.hidden === undefined ? [] : [["hidden", needs.hidden] as const]),
       ...(needs.teacher ? [["teacher", "teacher"] as const] : []),
     ];
     for (const [role, name] of wanted) {

@@ -150,7 +150,7 @@ function scatterEntropy(tree: PackedTree, rows: readonly TokenGradients[]): Floa
 }
 
 /** Cuts episodes into runs of whole trees within the token budget. Episodes of a tree are neighbours. */
-function cutTrees(episodes: readonly Episode[], options: PassOptions): number[][] {
+export function cutTrees(episodes: readonly Episode[], options: PassOptions): number[][] {
   const cuts: number[][] = [];
   let tokens = Number.POSITIVE_INFINITY;
   for (const tree of wholeTrees(episodes, options.sharedPrefix)) {
@@ -185,7 +185,8 @@ function treeTokens(episodes: readonly Episode[]): number {
   return tokens;
 }
 
-function pack(
+/** The episodes `indices` as one packed tree. */
+export function pack(
   episodes: readonly Episode[],
   wanted: readonly Uint8Array[],
   indices: readonly number[],

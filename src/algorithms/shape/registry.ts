@@ -5,6 +5,7 @@ import { clamp } from "../statistics.js";
 import type { RewardShaper } from "../types.js";
 import { balanceShaper } from "./balance.js";
 import { consistencyShaper } from "./consistency.js";
+import { EllipticalShaper } from "./elliptical.js";
 import { KlReward } from "./kl-reward.js";
 import { lambdaLengthShaper } from "./lambda-length.js";
 import { repetitionShaper } from "./repetition.js";
@@ -31,6 +32,7 @@ const shapers: {
   balance: balanceShaper,
   consistency: consistencyShaper,
   weighted_sum: weightedSumShaper,
+  elliptical: (config) => new EllipticalShaper(config),
   mask_truncated: () =>
     eachRow((row) => {
       if (!row.terminated) row.mask = new Uint8Array(row.length);

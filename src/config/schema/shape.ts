@@ -99,6 +99,55 @@ export const shapeSchema = z
         })
         .describe("Several objectives as one reward: the weighted mean of components, in place of the total."),
       z
+        .strictObject({
+          kind: z.literal("elliptical"),
+          beta: z.number().min(0).default(0.01).describe("Weight of the bonus; the paper's (its code: 1)."),
+          alpha: z.number().default(1).describe("Weight of the reward so far."),
+          lambda: z.number().positive().default(0.01).describe("Ridge of the covariance; the paper's."),
+          dim: z
+            .int()
+            .positive()
+            .default(32)
+            .describe("Size of the random projection; the paper's for MATH and GSM8K."),
+          type: z
+            .enum(["leverage", "leave_one_out"])
+            .default("leverage")
+            .describe("Novelty within the group (bounded by 1), or against the others (unbounded)."),
+          normalize: z
+            .enum(["none", "rnd", "z_score"])
+            .default("none")
+            .describe("Over the group's deviation, or centred too; none, as in the paper's runs."),
+          reproject: z
+            .boolean()
+            .default(true)
+            .describe("Draws the projection anew in every step, as released; false keeps the first."),
+          persist: z
+            .string()
+            .nullable()
+            .default(null)
+            .describe(
+              "Column that identifies a prompt, to measure against all earlier visits too; null looks at the group.",
+            ),
+          gate: z
+            .strictObject({
+              none_correct: z.boolean().default(true).describe("No bonus in groups without a correct row."),
+              some_correct: z.boolean().default(false).describe("No bonus in groups with correct and wrong rows."),
+              all_correct: z.boolean().default(false).describe("No bonus in groups without a wrong row."),
+              wrong: z.boolean().default(false).describe("No bonus for wrong rows."),
+            })
+            .prefault({})
+            .describe("Where the bonus is off, judged by rewards of 0 and 1."),
+          model: z.string().default("reference").describe("Model slot that the hidden states come from."),
+        })
+        .superRefine(({ persist, type, reproject }, context) => {
+          if (persist === null) return;
+          const complain = (path: string, message: string) =>
+            context.addIssue({ code: "custom", path: [path], message });
+          if (type !== "leverage") complain("type", "is not defined with persist; use leverage");
+          if (reproject) complain("reproject", "persist compares visits, which needs one projection; set it to false");
+        })
+        .describe("RepExp: a bonus for responses whose hidden states differ from those of their group."),
+      z
         .strictObject({ kind: z.literal("mask_truncated") })
         .describe(
           "Rows that did not end by themselves keep their reward but are not trained (DAPO's overlong filtering).",
