@@ -111,6 +111,22 @@ const rules: readonly Rule[] = [
       report(`shape.${i}.model`, `no model slot has this name; known are: ${Object.keys(models).join(", ")}`);
     });
   }),
+  rule(["rollout"], ({ rollout }, report) => {
+    if (rollout.environment !== null && rollout.strategy.kind !== "parallel") {
+      report("rollout.environment", `does not go with strategy ${rollout.strategy.kind}; use parallel, or null here`);
+    }
+  }),
+  rule(["rollout", "advantage"], ({ rollout, advantage }, report) => {
+    if (rollout.environment !== null && advantage.kind === "remax") {
+      report("advantage.kind", "remax needs a greedy response per prompt, which rollout.environment does not draw");
+    }
+  }),
+  rule(["rollout", "rewards"], ({ rollout, rewards }, report) => {
+    rewards.forEach(({ kind }, i) => {
+      if (kind !== "environment" || rollout.environment !== null) return;
+      report(`rewards.${i}.kind`, "needs an environment that pays; give `rollout.environment`");
+    });
+  }),
   rule(["shape", "rewards"], ({ shape, rewards }, report) => {
     const names = rewards.map(({ name }) => name);
     shape.forEach((item, i) => {

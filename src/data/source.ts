@@ -1,8 +1,7 @@
 import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { parseArrow } from "./arrow.js";
-import type { AdditionOptions } from "./builtin/addition.js";
-import { builtinTask } from "./builtin/registry.js";
+import { type BuiltinOptions, builtinTask } from "./builtin/registry.js";
 import { parseCsv } from "./csv.js";
 import { dataError } from "./data-error.js";
 import { folderFiles } from "./folder.js";
@@ -11,7 +10,7 @@ import { readParquet } from "./parquet.js";
 import type { DataRecord } from "./plain.js";
 
 /** Where rows come from: a file or folder by `path`, or a built-in task with its options. */
-export interface DataSource extends AdditionOptions {
+export interface DataSource extends BuiltinOptions {
   path?: string | undefined;
   builtin?: string | undefined;
   limit?: number | undefined;

@@ -1,5 +1,6 @@
 import { type GroupDecision, makeFilter, varies } from "../algorithms/filter/zero-variance.js";
 import { type Group, type Task, trainedEpisodes } from "../tree/episode.js";
+import { pathSegments } from "../tree/segment.js";
 import type { GrpoStage } from "./grpo-stage.js";
 import type { Run } from "./run.js";
 
@@ -51,10 +52,14 @@ export async function collectGroups(
       "group/zero_std_right": flat.filter(best).length / drawn.length,
       "group/zero_std_wrong": flat.filter((group) => !best(group)).length / drawn.length,
       "group/drawn": drawn.length,
-      "tokens/rollout": drawn.reduce(
-        (sum, { episodes }) => sum + episodes.reduce((n, { leaf }) => n + leaf.tokens.length, 0),
-        0,
-      ),
+      "tokens/rollout": sampledTokens(drawn),
     },
   };
+}
+
+/** Tokens that were drawn; what episodes share counts once. */
+function sampledTokens(groups: readonly Group[]): number {
+  const segments = groups.flatMap(({ episodes }) => episodes.flatMap(({ leaf }) => pathSegments(leaf)));
+  const drawn = new Set(segments.map(({ segment }) => segment).filter(({ sampled }) => sampled !== undefined));
+  return [...drawn].reduce((sum, { tokens }) => sum + tokens.length, 0);
 }

@@ -7,6 +7,7 @@ import { ExitCode, GrpoError } from "../errors.js";
 import { onDisk } from "../report/disk-error.js";
 import { createRewards } from "../rewards/reward-set.js";
 import { SamplingEngine } from "../rollout/sampling-engine.js";
+import { parallelStrategy } from "../rollout/strategy.js";
 import { describe, type EvaluationResult, evaluateTasks } from "./evaluation.js";
 import type { EvaluateOptions } from "./options.js";
 import { loadModelFolder } from "./policy-model.js";
@@ -33,6 +34,7 @@ export async function evaluate(options: EvaluateOptions): Promise<void> {
       });
       console.log(summary.text);
       const result = await evaluateTasks(tasks, {
+        strategy: parallelStrategy(),
         engine,
         rewards,
         sampling: {

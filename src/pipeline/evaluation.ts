@@ -5,11 +5,12 @@ import { readMetrics } from "../report/metrics.js";
 import { type Estimate, evaluation as scoreEvaluation } from "../report/statistics.js";
 import { createRewards, type RewardSet } from "../rewards/reward-set.js";
 import { SamplingEngine, type SamplingOptions } from "../rollout/sampling-engine.js";
-import { parallelStrategy } from "../rollout/strategy.js";
+import { makeStrategies } from "../rollout/strategies.js";
+import type { RolloutStrategy } from "../rollout/strategy.js";
 import { Purpose } from "../rollout/stream-key.js";
 import type { Group, Task } from "../tree/episode.js";
 import { type Run, record } from "./run.js";
-import { lengthMetrics, rewardMetrics, scoreGroups } from "./scoring.js";
+import { lengthMetrics, rewardMetrics, scoreGroups, turnMetrics } from "./scoring.js";
 
 /** Completions of tasks, scored. */
 export interface EvaluationResult {
@@ -27,6 +28,7 @@ export interface EvaluationResult {
 export async function evaluateTasks(
   tasks: readonly Task[],
   options: {
+    strategy: RolloutStrategy;
     engine: SamplingEngine;
     rewards: RewardSet;
     sampling: SamplingOptions;
@@ -35,11 +37,11 @@ export async function evaluateTasks(
     version: number;
   },
 ): Promise<EvaluationResult> {
-  const { engine, rewards, sampling, samples, step, version } = options;
+  const { strategy, engine, rewards, sampling, samples, step, version } = options;
   const context = { step, evaluation: true };
   const late = rewards.needsWholeStep;
   const groups = await Promise.all(
-    parallelStrategy().run(
+    strategy.run(
       tasks.map((task, slot) => ({ task, slot })),
       {
         engine,
@@ -54,7 +56,11 @@ export async function evaluateTasks(
   );
   if (late) await scoreGroups(groups, rewards, context);
   const right = judged(groups);
-  const metrics: Record<string, number> = { ...rewardMetrics(groups), ...lengthMetrics(groups) };
+  const metrics: Record<string, number> = {
+    ...rewardMetrics(groups),
+    ...lengthMetrics(groups),
+    ...turnMetrics(groups),
+  };
   if (right === null) return { groups, metrics, accuracy: null, pass: new Map() };
   const { average, pass } = scoreEvaluation(right);
   metrics.accuracy = average.value;
@@ -90,7 +96,7 @@ export interface Evaluation {
 export async function evaluationOf(
   run: Run,
   stage: Stage,
-  shared?: { engine: SamplingEngine; rewards: RewardSet },
+  shared?: { strategy: RolloutStrategy; engine: SamplingEngine; rewards: RewardSet },
 ): Promise<Evaluation | null> {
   const config = stage.eval;
   if (config === null) return null;
@@ -108,6 +114,9 @@ export async function evaluationOf(
   const rewards =
     shared?.rewards ?? (await createRewards(stage.rewards, { baseDir: process.cwd(), seed: run.config.run.seed }));
   const { rollout } = stage;
+  const strategy =
+    shared?.strategy ??
+    (await makeStrategies(rollout, { tokenizer, seed: run.config.run.seed, maxLength: decoder.maxLength })).evaluation;
   const sampling: SamplingOptions = {
     temperature: config.temperature ?? rollout.temperature,
     topK: rollout.top_k,
@@ -119,6 +128,7 @@ export async function evaluationOf(
 
   const evaluate = async (): Promise<Record<string, number>> => {
     const { metrics, accuracy } = await evaluateTasks(tasks, {
+      strategy,
       engine,
       rewards,
       sampling,
@@ -149,6 +159,7 @@ export async function evaluationOf(
     },
     async close() {
       if (shared === undefined) {
+        await strategy.close?.();
         await engine.dispose();
         await rewards.close();
       }

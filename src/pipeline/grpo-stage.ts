@@ -20,8 +20,7 @@ import { AdamW } from "../engine/adamw.js";
 import { writeAtomic } from "../report/atomic.js";
 import { createRewards, type RewardSet } from "../rewards/reward-set.js";
 import { SamplingEngine, type SamplingOptions } from "../rollout/sampling-engine.js";
-import { makeStrategy } from "../rollout/strategies.js";
-import type { RolloutStrategy } from "../rollout/strategy.js";
+import { makeStrategies, type Strategies } from "../rollout/strategies.js";
 import { Purpose } from "../rollout/stream-key.js";
 import { type Episode, type Group, type Task, trainedEpisodes } from "../tree/episode.js";
 import { restoreOptimizer } from "./checkpoint.js";
@@ -35,7 +34,7 @@ import { randomWords } from "./random-words.js";
 import { keepRollouts } from "./rollout-records.js";
 import { readTexts, toRows } from "./rows.js";
 import { type Run, record, showStage } from "./run.js";
-import { lengthMetrics, rewardMetrics, scoreGroups } from "./scoring.js";
+import { lengthMetrics, rewardMetrics, scoreGroups, turnMetrics } from "./scoring.js";
 import { adamwOptions, checkpointStep, finishStage, type Stateful, saysStop, stepMemory } from "./stage.js";
 import { updatePolicy } from "./update.js";
 
@@ -44,8 +43,8 @@ export interface GrpoStage {
   stage: Stage;
   tasks: Task[];
   sampler: PromptSampler & { history?: AccuracyHistory };
+  strategies: Strategies;
   engine: SamplingEngine;
-  strategy: RolloutStrategy;
   sampling: SamplingOptions;
   rewards: RewardSet;
   objective: Objective;
@@ -111,6 +110,7 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
         "group/trained": groups.length,
         ...(stage.collect.min_rows > 0 ? { "buffer/rows": s.buffer.rows } : {}),
         ...lengthMetrics(drawn),
+        ...turnMetrics(drawn),
         ...metricValues(log),
         "kl/mean": null,
         ...update,
@@ -128,6 +128,7 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
       writeAtomic(run.folder.accuracyHistory, formatAccuracyHistory(s.sampler.history));
   } finally {
     await s.evaluation?.close();
+    await s.strategies.training.close?.();
     await s.rewards.close();
     await s.engine.dispose();
     s.slots.dispose();
@@ -162,18 +163,19 @@ async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[
     restoreOptimizer(optimizer, run.resumed);
     for (const part of stateful) part.loadState(run.state.components[part.stateName]);
   }
-  const evaluation = await evaluationOf(run, stage, { engine, rewards });
+  const strategies = await makeStrategies(rollout, {
+    tokenizer,
+    seed,
+    maxLength: decoder.maxLength,
+    greedyBaseline: needs.greedyBaseline === true,
+  });
+  const evaluation = await evaluationOf(run, stage, { strategy: strategies.evaluation, engine, rewards });
   return {
     stage,
     tasks,
     sampler,
+    strategies,
     engine,
-    strategy: makeStrategy(rollout.strategy, {
-      tokenizer,
-      seed,
-      maxLength: decoder.maxLength,
-      greedyBaseline: needs.greedyBaseline === true,
-    }),
     sampling: {
       temperature: rollout.temperature,
       topK: rollout.top_k,
@@ -207,7 +209,7 @@ async function rollOut(run: Run, s: GrpoStage, drawn: readonly { task: Task; slo
   const late = s.rewards.needsWholeStep;
   let drawnAt = performance.now();
   const groups = await Promise.all(
-    s.strategy.run(drawn, {
+    s.strategies.training.run(drawn, {
       engine: s.engine,
       sampling: s.sampling,
       groupSize: s.stage.rollout.group_size,

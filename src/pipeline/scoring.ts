@@ -1,7 +1,8 @@
 import type { RewardSet } from "../rewards/reward-set.js";
 import type { RewardContext, RewardSample } from "../rewards/types.js";
-import { type Group, responseLength, trainedEpisodes } from "../tree/episode.js";
+import { type Episode, type Group, policyLoss, responseLength, type Step, trainedEpisodes } from "../tree/episode.js";
 import { pathTokens } from "../tree/segment.js";
+import { turnsOf } from "../tree/turn.js";
 
 /** A group's episodes as rewards see them. */
 function rewardSamples(group: Group): RewardSample[] {
@@ -79,5 +80,28 @@ export function lengthMetrics(groups: readonly Group[]): Record<string, number> 
     "length/max": Math.max(...lengths),
     "length/terminated_mean": meanAndStd(ended).mean,
     "length/truncated": 1 - ended.length / lengths.length,
+  };
+}
+
+/**
+ * What episodes with an environment did: turns, the share of actions it knows, searches, the share of episodes that it ended,
+ * and the share of response tokens that the policy wrote. Nothing where there was no environment.
+ */
+export function turnMetrics(groups: readonly Group[]): Record<string, number> {
+  const episodes = groups.flatMap(trainedEpisodes).filter(({ trace }) => turnsOf(trace) !== null);
+  if (episodes.length === 0) return {};
+  const turns = episodes.map(({ steps }) => steps.length);
+  const steps = episodes.flatMap((episode) => episode.steps);
+  const own = episodes.map(({ leaf, promptLength }) => meanAndStd(policyLoss(leaf, promptLength)).mean);
+  const count = (ofEpisode: Episode["steps"], holds: (step: Step) => boolean) => ofEpisode.filter(holds).length;
+  return {
+    "turn/mean": meanAndStd(turns).mean,
+    "turn/min": Math.min(...turns),
+    "turn/max": Math.max(...turns),
+    "turn/valid": count(steps, ({ valid }) => valid !== false) / steps.length,
+    "turn/searches": meanAndStd(episodes.map((e) => count(e.steps, ({ meta }) => meta.searched === true))).mean,
+    "turn/finished": episodes.filter(({ finish }) => finish === "environment").length / episodes.length,
+    "turn/policy_tokens": meanAndStd(own).mean,
+    "turn/return": meanAndStd(episodes.map(({ trace }) => trace.return as number)).mean,
   };
 }

@@ -3,12 +3,14 @@ import { ExitCode, GrpoError } from "../errors.js";
 import { columnReward } from "./column.js";
 import { CommandReward } from "./command.js";
 import { type Condition, compileCondition } from "./condition.js";
+import { environmentReward } from "./environment.js";
 import { exactReward } from "./exact.js";
 import { formatReward } from "./format.js";
 import { latexBoxedReward } from "./latex-boxed.js";
 import { lengthReward } from "./length.js";
 import { mathReward } from "./math/math-reward.js";
 import { ModuleReward, type UserCodeOptions } from "./module.js";
+import { qaReward } from "./qa/qa-reward.js";
 import { recommendationReward } from "./recommendation/recommendation.js";
 import { regexReward } from "./regex.js";
 import { rewardError } from "./reward-error.js";
@@ -170,6 +172,10 @@ async function createScorer(spec: RewardSpec, options: UserCodeOptions): Promise
       return { unit: "sample", score: columnReward(spec) };
     case "typed_answer":
       return { unit: "sample", score: typedAnswerReward(spec) };
+    case "qa":
+      return { unit: "sample", score: qaReward(spec) };
+    case "environment":
+      return { unit: "sample", score: environmentReward() };
   }
 }
 

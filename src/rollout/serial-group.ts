@@ -1,29 +1,26 @@
 import type { StrategyConfig } from "../config/schema/rollout.js";
 import { philox } from "../data/random.js";
-import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { Episode, Group, Task } from "../tree/episode.js";
 import { Origin, pathTokens, type Segment } from "../tree/segment.js";
 import { piecesOf } from "./pieces.js";
 import { evenExits, exitPositions, exitsAtBoundaries, markerTokens, SerialRole, serialLoss } from "./serial-exits.js";
-import { completionEpisode, promptSegment, type RolloutContext, type RolloutStrategy } from "./strategy.js";
+import {
+  completionEpisode,
+  promptSegment,
+  type RolloutContext,
+  type RolloutStrategy,
+  type StrategyContext,
+} from "./strategy.js";
 import { seedKey, streamWords } from "./stream-key.js";
 
-export type SerialGroupConfig = Extract<StrategyConfig, { kind: "serial_group" }>;
-
-/** What the strategy must know of the run. */
-export interface SerialGroupContext {
-  tokenizer: Tokenizer;
-  seed: number;
-  /** Most tokens of a path. */
-  maxLength: number;
-}
+type SerialGroupConfig = Extract<StrategyConfig, { kind: "serial_group" }>;
 
 /**
  * S-GRPO's serial group (arXiv 2505.07686, section 3): one full response, then answers from exits within its thought, each after
  * a forced text that ends the thought. Episodes are in exit order, the full response last. A branch shares the tokens
  * of the full response up to its exit, and its old log-probs are computed, for the sampler never drew the forced text.
  */
-export function serialGroupStrategy(config: SerialGroupConfig, run: SerialGroupContext): RolloutStrategy {
+export function serialGroupStrategy(config: SerialGroupConfig, run: StrategyContext): RolloutStrategy {
   const inducer = run.tokenizer.encode(config.inducer, { addSpecialTokens: false });
   const end = markerTokens(piecesOf(inducer, run.tokenizer), config.end_of_thought);
   const inducerRoles = Array.from(inducer, (_, t) =>

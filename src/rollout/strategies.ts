@@ -1,16 +1,33 @@
-import type { StrategyConfig } from "../config/schema/rollout.js";
-import { type SerialGroupContext, serialGroupStrategy } from "./serial-group.js";
-import { parallelStrategy, type RolloutStrategy } from "./strategy.js";
+import type { RolloutConfig } from "../config/schema/rollout.js";
+import { makeEnvironment } from "./environments/registry.js";
+import { multiTurnStrategy } from "./multi-turn.js";
+import { serialGroupStrategy } from "./serial-group.js";
+import { parallelStrategy, type RolloutStrategy, type StrategyContext } from "./strategy.js";
 
-/** The strategy a configuration asks for; `greedyBaseline` adds a greedy completion to each parallel group. */
-export function makeStrategy(
-  config: StrategyConfig,
-  run: SerialGroupContext & { greedyBaseline?: boolean },
-): RolloutStrategy {
-  switch (config.kind) {
-    case "parallel":
-      return parallelStrategy(run);
-    case "serial_group":
-      return serialGroupStrategy(config, run);
+/** How groups are drawn: those that are trained, and those of an evaluation, which holds independent samples. */
+export interface Strategies {
+  training: RolloutStrategy;
+  evaluation: RolloutStrategy;
+}
+
+/** The strategies a configuration asks for; `greedyBaseline` adds a greedy completion to each parallel group. */
+export async function makeStrategies(
+  config: RolloutConfig,
+  run: StrategyContext & { greedyBaseline?: boolean },
+): Promise<Strategies> {
+  if (config.environment !== null) {
+    const { max_turns, max_turn_tokens, max_observation_tokens } = config.environment;
+    const strategy = multiTurnStrategy(await makeEnvironment(config.environment), run.tokenizer, {
+      maxTurns: max_turns,
+      maxTurnTokens: max_turn_tokens ?? run.maxLength,
+      maxObservationTokens: max_observation_tokens,
+      maxLength: run.maxLength,
+    });
+    return { training: strategy, evaluation: strategy };
   }
+  const { strategy } = config;
+  return {
+    training: strategy.kind === "serial_group" ? serialGroupStrategy(strategy, run) : parallelStrategy(run),
+    evaluation: parallelStrategy(),
+  };
 }

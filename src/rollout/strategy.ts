@@ -1,10 +1,19 @@
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { type Episode, type Group, policyLoss, type Task } from "../tree/episode.js";
-import { Origin, type Segment } from "../tree/segment.js";
+import { Origin, type Sampled, type Segment } from "../tree/segment.js";
 import type { Drawn, SamplingEngine, SamplingOptions } from "./sampling-engine.js";
+
+/** What a strategy must know of the run. */
+export interface StrategyContext {
+  tokenizer: Tokenizer;
+  seed: number;
+  /** Most tokens of a path. */
+  maxLength: number;
+}
 
 /** What a strategy may use. */
 export interface RolloutContext {
-  engine: SamplingEngine;
+  engine: Pick<SamplingEngine, "sample">;
   sampling: SamplingOptions;
   groupSize: number;
   /** One of `Purpose`. */
@@ -19,6 +28,8 @@ export interface RolloutContext {
 /** Turns the tasks of a step into scored groups, one per slot. */
 export interface RolloutStrategy {
   run(tasks: readonly { task: Task; slot: number }[], context: RolloutContext): Promise<Group>[];
+  /** Ends what it runs beside itself. */
+  close?(): Promise<void>;
 }
 
 /**
@@ -67,6 +78,19 @@ export function promptSegment(task: Pick<Task, "prompt">): Segment {
   };
 }
 
+/** A segment that continues a path, all of its tokens of one origin. */
+export function appendSegment(parent: Segment, tokens: Int32Array, origin: number, sampled?: Sampled): Segment {
+  return {
+    id: segments++,
+    parent,
+    at: parent.tokens.length,
+    tokens,
+    origin: new Uint8Array(tokens.length).fill(origin),
+    policy: "main",
+    ...(sampled !== undefined && { sampled }),
+  };
+}
+
 /** An episode of one completion of a prompt. */
 export function completionEpisode(
   prompt: Segment,
@@ -74,20 +98,12 @@ export function completionEpisode(
   sample: number,
   context: { version: number; sampling: SamplingOptions },
 ): Episode {
-  const leaf: Segment = {
-    id: segments++,
-    parent: prompt,
-    at: prompt.tokens.length,
-    tokens: drawn.tokens,
-    origin: new Uint8Array(drawn.tokens.length).fill(Origin.policy),
-    policy: "main",
-    sampled: {
-      logprob: drawn.logprob,
-      entropy: drawn.entropy,
-      version: context.version,
-      temperature: context.sampling.temperature,
-    },
-  };
+  const leaf = appendSegment(prompt, drawn.tokens, Origin.policy, {
+    logprob: drawn.logprob,
+    entropy: drawn.entropy,
+    version: context.version,
+    temperature: context.sampling.temperature,
+  });
   const promptLength = prompt.tokens.length;
   return {
     leaf,

@@ -16,7 +16,7 @@ const maxPending = 8;
  * The text is that of `tokenizer.decode` on all ids, except that bytes which end as no character are held back, and that
  * a decoder which judges a whole run of byte tokens at once may say otherwise of its start when the run turns out invalid.
  */
-export function textDecoder(tokenizer: Tokenizer): TextStream {
+export function textDecoder(tokenizer: Pick<Tokenizer, "decode">): TextStream {
   let text = "";
   // Tokens already in the text that the next ones are decoded after (a decoder may treat the first token apart), and
   // tokens whose text is still open.

@@ -36,7 +36,8 @@ test("an unknown task or option is refused with what there is", async () => {
   const message = /there is no built-in task "additon"/;
   await assert.rejects(
     readRecords({ builtin: "additon" }),
-    (error) => error instanceof GrpoError && message.test(error.message) && error.fix === "use one of addition",
+    (error) =>
+      error instanceof GrpoError && message.test(error.message) && error.fix === "use one of addition, grid_world",
   );
   assert.throws(() => additionTask({ split: "dev" }), /built-in task addition: split "dev" does not exist/);
   assert.throws(() => additionTask({ max: 0 }), /max and max_second must be integers from 1 to 999/);

@@ -16,8 +16,7 @@ import {
   SerialRole,
   serialLoss,
 } from "../../src/rollout/serial-exits.js";
-import type { SerialGroupConfig } from "../../src/rollout/serial-group.js";
-import { makeStrategy } from "../../src/rollout/strategies.js";
+import { makeStrategies } from "../../src/rollout/strategies.js";
 import { writeCharacterTokenizer } from "../../src/tokenizer/character.js";
 import { loadTokenizer } from "../../src/tokenizer/tokenizer.js";
 import type { Group } from "../../src/tree/episode.js";
@@ -80,9 +79,9 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 writeCharacterTokenizer(folder, "abcdefghijklmnopqrstuvwxyz</>.=0123456789");
 const tokenizer = loadTokenizer(folder);
 const encode = (text: string) => tokenizer.encode(text, { addSpecialTokens: false });
-const strategy = rolloutSchema.parse({
+const rollout = rolloutSchema.parse({
   strategy: { kind: "serial_group", exits: 4, inducer: "stop.</think>", answer_max_tokens: 5 },
-}).strategy as SerialGroupConfig;
+});
 
 /** Draws `full` from a prompt and `answer` from everything longer. */
 async function serialGroup(
@@ -100,7 +99,8 @@ async function serialGroup(
   };
   const sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, stop: [], maxTokens: 50 };
   const task = { index: 0, prompt: encode("q="), text: "q=", record: {} };
-  const [group] = makeStrategy(strategy, { tokenizer, seed: 7, maxLength }).run([{ task, slot: 3 }], {
+  const { training } = await makeStrategies(rollout, { tokenizer, seed: 7, maxLength });
+  const [group] = training.run([{ task, slot: 3 }], {
     engine: { sample } as unknown as SamplingEngine,
     sampling,
     groupSize: 8,

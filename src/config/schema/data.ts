@@ -1,15 +1,18 @@
 import * as z from "zod";
 import { defaultKind, pathString } from "./parts.js";
 
-/** Options that only a built-in task has. */
-const builtinOptions = ["max", "max_second", "seed"] as const;
+/** Built-in task -> the options that it reads besides `split`. */
+const builtinOptions = {
+  addition: ["max", "max_second", "seed"],
+  grid_world: ["size", "walls", "count", "seed"],
+} as const;
 
 export const dataSourceSchema = z
   .strictObject({
     path: pathString()
       .optional()
       .describe("JSONL, CSV, Parquet or Arrow file, a Hugging Face dataset folder, or a folder of data files."),
-    builtin: z.enum(["addition"]).optional().describe("Name of a built-in task, which needs no file."),
+    builtin: z.enum(["addition", "grid_world"]).optional().describe("Name of a built-in task, which needs no file."),
     split: z
       .string()
       .optional()
@@ -17,7 +20,10 @@ export const dataSourceSchema = z
     limit: z.int().positive().optional().describe("Use the first so many rows; all when absent."),
     max: z.int().min(1).max(999).optional().describe("addition: largest first number; 99 when absent."),
     max_second: z.int().min(1).max(999).optional().describe("addition: largest second number; `max` when absent."),
-    seed: z.int().min(0).optional().describe("addition: order of the rows; 0 when absent."),
+    size: z.int().min(2).max(16).optional().describe("grid_world: cells per side; 4 when absent."),
+    walls: z.int().min(0).optional().describe("grid_world: cells that cannot be entered; 3 when absent."),
+    count: z.int().positive().optional().describe("grid_world: most maps; 200 when absent."),
+    seed: z.int().min(0).optional().describe("Which rows of a built-in task, and their order; 0 when absent."),
   })
   .superRefine((source, context) => {
     const complain = (key: string | null, message: string) =>
@@ -25,10 +31,15 @@ export const dataSourceSchema = z
     if (source.path === undefined && source.builtin === undefined) {
       complain(null, "give `path` (a file or folder) or `builtin` (a built-in task)");
     }
-    if (source.path === undefined) return;
-    if (source.builtin !== undefined) complain("builtin", "`path` is given as well; keep one of the two");
-    for (const key of builtinOptions) {
-      if (source[key] !== undefined) complain(key, "has no effect on a file: it is an option of a built-in task");
+    if (source.path !== undefined && source.builtin !== undefined) {
+      complain("builtin", "`path` is given as well; keep one of the two");
+    }
+    for (const key of new Set(Object.values(builtinOptions).flat())) {
+      if (source[key] === undefined) continue;
+      if (source.path !== undefined) complain(key, "has no effect on a file: it is an option of a built-in task");
+      else if (source.builtin !== undefined && !builtinOptions[source.builtin].some((own) => own === key)) {
+        complain(key, `has no effect on ${source.builtin}: it is an option of another built-in task`);
+      }
     }
   });
 

@@ -264,6 +264,42 @@ const typedAnswerReward = z
   })
   .meta({ title: "typed_answer", description: "Nearness to the answer, 0 to 1, by the type of the question." });
 
+const qaReward = z
+  .strictObject({
+    ...common,
+    kind: z.literal("qa"),
+    answer: answer.describe("Template of the right answer; a column that holds a list gives several."),
+    match: z
+      .enum(["exact", "substring"])
+      .default("exact")
+      .describe("Equal to a right answer once case, punctuation and articles are gone, or holding one."),
+    answer_source: z
+      .enum(["policy", "transcript"])
+      .default("policy")
+      .describe(
+        "Where `<answer>` is looked for: what the policy wrote, or prompt and response, as released, where examples in the prompt count.",
+      ),
+    format_score: z.number().default(0).describe("For an answer that does not match; the paper pays none."),
+    structure: z
+      .strictObject({
+        structure: z.number().default(0.2).describe("For a transcript of the right form without the right answer."),
+        final: z.number().default(0.1).describe("For a wrong answer in a transcript of the wrong form."),
+        retrieval: z.number().default(0).describe("Added where the form is right and a document holds the answer."),
+      })
+      .nullable()
+      .default(null)
+      .describe("Format-aware scores of Search-R1 v0.3; null scores the answer alone."),
+  })
+  .superRefine((value, context) => {
+    if (value.structure === null || value.format_score === 0) return;
+    context.addIssue({ code: "custom", message: "has no effect with `structure`", path: ["format_score"] });
+  })
+  .meta({ title: "qa", description: "1 where the last <answer> matches a right one, else 0 (Search-R1)." });
+
+const environmentReward = z
+  .strictObject({ ...common, kind: z.literal("environment") })
+  .meta({ title: "environment", description: "Sum of what rollout.environment paid for the actions." });
+
 /** One reward component, by `kind`. */
 export const rewardSchema = z.discriminatedUnion("kind", [
   moduleReward,
@@ -277,6 +313,8 @@ export const rewardSchema = z.discriminatedUnion("kind", [
   recommendationReward,
   columnReward,
   typedAnswerReward,
+  qaReward,
+  environmentReward,
 ]);
 
 /** The `rewards` section: named, weighted components. */

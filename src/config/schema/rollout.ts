@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { environmentSchema } from "./environment.js";
 import { defaultKind } from "./parts.js";
 
 const parallel = z.strictObject({ kind: defaultKind("parallel") }).describe("The whole group from one prompt.");
@@ -31,7 +32,7 @@ export const rolloutSchema = z
       .discriminatedUnion("kind", [parallel, serialGroup])
       .prefault({})
       .describe("How completions are drawn; `parallel` draws the whole group at once from one prefilled prompt."),
-    environment: z.null().default(null).describe("No environment: one prompt, one completion."),
+    environment: environmentSchema,
     group_size: z
       .int()
       .positive()
@@ -41,7 +42,7 @@ export const rolloutSchema = z
       .int()
       .positive()
       .default(256)
-      .describe("A completion that reaches this many tokens is cut (`finish: length`)."),
+      .describe("A response that reaches this many tokens, observations included, is cut (`finish: length`)."),
     temperature: z
       .number()
       .min(0)
@@ -92,3 +93,4 @@ export const rolloutSchema = z
   .describe("How completions are drawn.");
 
 export type StrategyConfig = z.output<typeof rolloutSchema>["strategy"];
+export type RolloutConfig = z.output<typeof rolloutSchema>;

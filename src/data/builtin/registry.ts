@@ -1,13 +1,17 @@
 import { ExitCode, GrpoError } from "../../errors.js";
 import type { DataRecord } from "../plain.js";
 import { type AdditionOptions, additionAlphabet, additionTask } from "./addition.js";
+import { type GridWorldOptions, gridWorldAlphabet, gridWorldTask } from "./grid-world.js";
+
+/** Options of all built-in tasks; each reads its own. */
+export type BuiltinOptions = AdditionOptions & GridWorldOptions;
 
 /** A task that needs no file: its rows come from a program, the same for the same options. */
 export interface BuiltinTask {
   description: string;
   /** Every character of its prompts and answers, for models that are made with a character tokenizer. */
   alphabet: string;
-  rows(options: AdditionOptions): DataRecord[];
+  rows(options: BuiltinOptions): DataRecord[];
 }
 
 /** The built-in tasks by the name that `builtin:` takes. */
@@ -16,6 +20,11 @@ export const builtinTasks: Readonly<Record<string, BuiltinTask>> = {
     description: "sums of two whole numbers: 7+5= -> 12",
     alphabet: additionAlphabet,
     rows: additionTask,
+  },
+  grid_world: {
+    description: "small mazes for the environment grid_world: a walker looks for a goal",
+    alphabet: gridWorldAlphabet,
+    rows: gridWorldTask,
   },
 };
 

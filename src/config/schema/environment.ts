@@ -1,0 +1,63 @@
+import * as z from "zod";
+import { pathString } from "./parts.js";
+
+const common = {
+  max_turns: z
+    .int()
+    .min(0)
+    .default(4)
+    .describe("Actions of a trajectory (Search-R1's value); a search is followed by one more turn for the answer."),
+  max_turn_tokens: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("Longest action in tokens; null bounds it by what is left of rollout.max_completion_tokens."),
+  max_observation_tokens: z
+    .int()
+    .positive()
+    .default(500)
+    .describe("Longest observation in tokens, cut on the right (Search-R1's value)."),
+};
+
+const search = z
+  .strictObject({
+    kind: z.literal("search"),
+    ...common,
+    corpus: pathString()
+      .optional()
+      .describe(
+        "Folder of .txt files, or data file or folder with the columns `contents` (title, line end, body), or `title` and `text`: searched by BM25.",
+      ),
+    url: z
+      .url()
+      .optional()
+      .describe("A retriever that answers POST {queries, topk, return_scores}, as the servers of Search-R1 do."),
+    topk: z.int().positive().default(3).describe("Documents per search; the paper's."),
+    timeout_s: z.number().positive().default(30).describe("Seconds that `url` may take to answer."),
+  })
+  .superRefine(({ corpus, url }, context) => {
+    if ((corpus === undefined) === (url === undefined)) {
+      context.addIssue({ code: "custom", path: ["corpus"], message: "give either `corpus` (a file) or `url`" });
+    }
+  })
+  .describe("Search-R1: `<search>` asks a retriever, `<answer>` ends.");
+
+const gridWorld = z
+  .strictObject({
+    kind: z.literal("grid_world"),
+    ...common,
+    column: z.string().min(1).default("map").describe("Column of the data row that holds the map."),
+    goal_reward: z.number().default(1).describe("Paid for the move onto the goal."),
+    step_reward: z.number().default(0).describe("Paid for every action; 0 leaves the reward sparse."),
+  })
+  .describe("A walker A in a map of . and # looks for G; u, d, l, r move it.");
+
+/** What answers the actions of the policy. */
+export const environmentSchema = z
+  .discriminatedUnion("kind", [search, gridWorld])
+  .nullable()
+  .default(null)
+  .describe("What answers the policy after each action; null: one prompt, one completion.");
+
+export type EnvironmentConfig = NonNullable<z.output<typeof environmentSchema>>;
