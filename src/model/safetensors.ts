@@ -9,6 +9,8 @@ const widths: Record<string, number> = { F64: 8, F32: 4, F16: 2, BF16: 2, I32: 4
 /** One tensor of a safetensors file. */
 export interface StoredTensor {
   name: string;
+  /** The file that holds it. */
+  file: string;
   dtype: string;
   shape: readonly number[];
   /** The raw little-endian bytes, a view of the mapped file. */
@@ -53,7 +55,7 @@ export function openSafetensors(file: string): Map<string, StoredTensor> {
     const { start, end } = checkEntry(name, entry, dataLength, bad);
     ranges.push({ name, start, end });
     const bytes = new Uint8Array(buffer, dataStart + start, end - start);
-    tensors.set(name, { name, dtype: entry.dtype, shape: entry.shape, bytes });
+    tensors.set(name, { name, file, dtype: entry.dtype, shape: entry.shape, bytes });
   }
   ranges.sort((a, b) => a.start - b.start || a.end - b.end);
   for (let i = 1; i < ranges.length; i++) {
@@ -142,7 +144,7 @@ export function storedElements(tensor: StoredTensor): Float32Array | Uint16Array
   const width = widths[tensor.dtype];
   if (width === undefined || tensor.dtype === "I32" || tensor.dtype === "U8") {
     throw modelError(
-      `tensor "${tensor.name}" has element type ${tensor.dtype}`,
+      `${tensor.file}: tensor "${tensor.name}" has element type ${tensor.dtype}`,
       "supported are F32, BF16, F16 and F64",
     );
   }
