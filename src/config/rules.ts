@@ -209,7 +209,7 @@ export function inactiveKeys(config: Readable): Inactive[] {
       add(`advantage.${key}`, "has no effect with advantage.scale none: nothing is divided", "advantage.scale");
     }
   }
-  if (advantage?.kind === "pass_at_k" && advantage.scale === "none") {
+  if ((advantage?.kind === "pass_at_k" || advantage?.kind === "gigpo") && advantage.scale === "none") {
     for (const key of ["std", "epsilon"]) {
       add(`advantage.${key}`, "has no effect with advantage.scale none: nothing is divided", "advantage.scale");
     }

@@ -3,6 +3,7 @@ import { spread } from "../rows.js";
 import { type AdvantageEstimator, type AdvantageTransform, mergeNeeds, statefulParts } from "../types.js";
 import { reinforcePlusPlusEstimator, remaxEstimator } from "./discounted-returns.js";
 import { gaeEstimator } from "./gae.js";
+import { gigpoEstimator } from "./gigpo.js";
 import { gpgEstimator } from "./gpg.js";
 import { groupAdvantages, groupEstimator } from "./group.js";
 import { leaveOneOutEstimator } from "./leave-one-out.js";
@@ -43,6 +44,7 @@ const estimators: Registry<AdvantageConfig, AdvantageEstimator> = {
   stratified: stratifiedEstimator,
   risk_mvar: (config) => new RiskEstimator(config),
   soft_baseline: softBaselineEstimator,
+  gigpo: gigpoEstimator,
   span_group: spanGroupEstimator,
 };
 

@@ -242,6 +242,44 @@ export const advantageSchema = z
     riskMvar,
     z
       .strictObject({
+        kind: z.literal("gigpo"),
+        scale: z
+          .enum(["group", "none"])
+          .default("group")
+          .describe("Whether deviations divide (ALFWorld, search) or not (WebShop)."),
+        step_weight: z
+          .number()
+          .min(0)
+          .default(1)
+          .describe("omega: weight of the comparison within a state; the paper's."),
+        gamma: z.number().min(0).max(1).default(0.95).describe("Discount per step of what follows it; the paper's."),
+        invalid_penalty: z
+          .number()
+          .min(0)
+          .default(0.1)
+          .describe(
+            "Taken off outcome and return of a step whose action the environment does not know; 0.01 in search.",
+          ),
+        stats_over: z
+          .enum(["steps", "trajectories"])
+          .default("steps")
+          .describe(
+            "Whether outcomes count once per step (as released, called more stable) or per trajectory (the paper).",
+          ),
+        similarity: z
+          .number()
+          .gt(0)
+          .max(1)
+          .nullable()
+          .default(null)
+          .describe("States at least this alike count as equal (0.9 in search); null compares them whole."),
+        std,
+        epsilon,
+        then,
+      })
+      .describe("GiGPO: outcomes within the prompt group, plus returns of steps taken from the same state."),
+    z
+      .strictObject({
         kind: z.literal("soft_baseline"),
         temperature: z
           .number()
