@@ -249,16 +249,17 @@ GRPO_INLINE v16 exp_inside16(v16 x) {
 }
 
 // exp(x), within 2 ulp; exactly 1 at 0, 0 below -87.3, +inf above 88.3. The scalar twin is exp_own in core/math.h: same bits.
+// max16 and min16 give their second operand where one is NaN, so the bounds come first: NaN stays NaN.
 GRPO_INLINE v16 exp16(v16 x) {
   const v16 low = set16(-87.3f), high = set16(88.3f);
-  const v16 y = select_lt16(x, low, zero16(), exp_inside16(min16(max16(x, low), high)));
+  const v16 y = select_lt16(x, low, zero16(), exp_inside16(min16(high, max16(low, x))));
   return select_lt16(high, x, set16(__builtin_inff()), y);
 }
 
 // The same for x <= 0.
 GRPO_INLINE v16 exp_nonpositive16(v16 x) {
   const v16 low = set16(-87.3f);
-  return select_lt16(x, low, zero16(), exp_inside16(max16(x, low)));
+  return select_lt16(x, low, zero16(), exp_inside16(max16(low, x)));
 }
 
 }  // namespace GRPO_ISA_NS
