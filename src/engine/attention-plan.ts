@@ -17,4 +17,6 @@ export interface AttentionPlan {
   writeBlock: Int32Array;
   /** (n x 3) source block, target block, keys: the first `keys` slots are copied after the writes, in order. */
   copies: Int32Array;
+  /** (rows) last position a row sees; absent: its own (causal). A row may see keys written in the same call after it. */
+  lastKeys?: Int32Array;
 }

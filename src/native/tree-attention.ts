@@ -1,4 +1,4 @@
-/** Arrays of an AttentionPlan in the order the binding takes them, then the query rows. */
+/** Arrays of an AttentionPlan in the order the binding takes them, then the query rows and the last keys. */
 export type PlanArguments = readonly [
   position: Int32Array,
   table: Int32Array,
@@ -7,6 +7,7 @@ export type PlanArguments = readonly [
   writeBlock: Int32Array,
   copies: Int32Array,
   queryRows: Int32Array | null,
+  lastKeys: Int32Array | null,
 ];
 
 /** native/cpp/binding/tree_attention.cpp */

@@ -11,6 +11,7 @@ import { parallelStrategy } from "../rollout/strategy.js";
 import { describe, type EvaluationResult, evaluateTasks } from "./evaluation.js";
 import type { EvaluateOptions } from "./options.js";
 import { loadModelFolder } from "./policy-model.js";
+import { openTextEmbedder } from "./text-embedder.js";
 
 /**
  * Scores a model on data files: accuracy or mean reward, pass@k and avg@k with 95 % intervals.
@@ -21,7 +22,11 @@ export async function evaluate(options: EvaluateOptions): Promise<void> {
   const sources = options.benchmarks.map((name) => ({ name, path: benchmarkPath(name, options.data) }));
   const model = await loadModelFolder(options.model);
   const engine = new SamplingEngine(model.decoder, model.tokenizer, options.seed);
-  const rewards = await createRewards(rewardSpecs(options), { baseDir: process.cwd(), seed: options.seed });
+  const rewards = await createRewards(rewardSpecs(options), {
+    baseDir: process.cwd(),
+    seed: options.seed,
+    openEmbedder: openTextEmbedder,
+  });
   try {
     for (const { name, path } of sources) {
       const records = await readRecords({ path, ...(options.limit !== undefined && { limit: options.limit }) });

@@ -11,6 +11,7 @@ import { Purpose } from "../rollout/stream-key.js";
 import type { Group, Task } from "../tree/episode.js";
 import { type Run, record } from "./run.js";
 import { lengthMetrics, rewardMetrics, scoreGroups, turnMetrics } from "./scoring.js";
+import { openTextEmbedder } from "./text-embedder.js";
 
 /** Completions of tasks, scored. */
 export interface EvaluationResult {
@@ -112,7 +113,12 @@ export async function evaluationOf(
   run.say(`${stage.name}: evaluation on ${summary.text}`);
   const engine = shared?.engine ?? new SamplingEngine(decoder, tokenizer, run.config.run.seed);
   const rewards =
-    shared?.rewards ?? (await createRewards(stage.rewards, { baseDir: process.cwd(), seed: run.config.run.seed }));
+    shared?.rewards ??
+    (await createRewards(stage.rewards, {
+      baseDir: process.cwd(),
+      seed: run.config.run.seed,
+      openEmbedder: openTextEmbedder,
+    }));
   const { rollout } = stage;
   const strategy =
     shared?.strategy ??

@@ -36,6 +36,7 @@ import { readTexts, toRows } from "./rows.js";
 import { type Run, record, showStage } from "./run.js";
 import { lengthMetrics, rewardMetrics, scoreGroups, turnMetrics } from "./scoring.js";
 import { adamwOptions, checkpointStep, finishStage, type Stateful, saysStop, stepMemory } from "./stage.js";
+import { openTextEmbedder } from "./text-embedder.js";
 import { updatePolicy } from "./update.js";
 
 /** Everything a GRPO stage works with, made once. */
@@ -154,7 +155,7 @@ async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[
   const drawer = createSampler(tasks, stage.sampler.kind, seed);
   const sampler = stage.sampler.history ? withHistory(drawer) : drawer;
   const engine = new SamplingEngine(decoder, tokenizer, seed);
-  const rewards = await createRewards(stage.rewards, { baseDir: process.cwd(), seed });
+  const rewards = await createRewards(stage.rewards, { baseDir: process.cwd(), seed, openEmbedder: openTextEmbedder });
   const slots = await ModelSlots.create(run, stage, needs);
   const optimizer = new AdamW(decoder.parameters(), adamwOptions(stage));
   const buffer = new GroupBuffer(stage.collect.min_rows, tasks);

@@ -14,6 +14,8 @@ import { qaReward } from "./qa/qa-reward.js";
 import { recommendationReward } from "./recommendation/recommendation.js";
 import { regexReward } from "./regex.js";
 import { rewardError } from "./reward-error.js";
+import { rougeReward } from "./semantic/rouge-reward.js";
+import { SemanticReward, type TextEmbedder } from "./semantic/semantic-reward.js";
 import { totalReward } from "./total-reward.js";
 import { typedAnswerReward } from "./typed-answer.js";
 import type { CallScorer, RewardContext, RewardSample, SampleScorer, SpanScorer } from "./types.js";
@@ -46,6 +48,12 @@ interface Component extends Plan {
     | { unit: "call"; code: CallScorer };
 }
 
+/** What components are made with. */
+interface ScorerOptions extends UserCodeOptions {
+  /** Opens the encoder of a semantic reward. */
+  openEmbedder: (folder: string, pooling: "mean" | "cls") => Promise<TextEmbedder>;
+}
+
 /** Names that a component's own metrics hold already. */
 const reservedMetrics = new Set(["mean", "std", "calls", "errors"]);
 
@@ -57,12 +65,17 @@ const reservedMetrics = new Set(["mean", "std", "calls", "errors"]);
  */
 export async function createRewards(
   specs: readonly RewardSpec[],
-  options: Pick<UserCodeOptions, "baseDir" | "seed"> & Partial<UserCodeOptions>,
+  options: Pick<ScorerOptions, "baseDir" | "seed"> & Partial<ScorerOptions>,
 ): Promise<RewardSet> {
-  const userCode: UserCodeOptions = { print: (text) => process.stderr.write(text), loadTimeoutS: 30, ...options };
-  const plans = specs.map((spec) => planComponent(spec, userCode.print));
+  const complete: ScorerOptions = {
+    print: (text) => process.stderr.write(text),
+    loadTimeoutS: 30,
+    openEmbedder: () => Promise.reject(new Error("a semantic reward needs an embedder")),
+    ...options,
+  };
+  const plans = specs.map((spec) => planComponent(spec, complete.print));
   const order = sortByNeeds(plans);
-  const started = await Promise.allSettled(plans.map(({ spec }) => createScorer(spec, userCode)));
+  const started = await Promise.allSettled(plans.map(({ spec }) => createScorer(spec, complete)));
   const failed = started.find((result) => result.status === "rejected");
   const components = started.flatMap((result, i) =>
     result.status === "fulfilled" ? [Object.assign(plans[i]!, { scorer: result.value })] : [],
@@ -148,7 +161,7 @@ function planComponent(spec: RewardSpec, print: (text: string) => void): Plan {
   return { spec, condition, needs: [...needs], print, calls: 0, errors: 0, logged: [] };
 }
 
-async function createScorer(spec: RewardSpec, options: UserCodeOptions): Promise<Component["scorer"]> {
+async function createScorer(spec: RewardSpec, options: ScorerOptions): Promise<Component["scorer"]> {
   switch (spec.kind) {
     case "module":
       return { unit: "call", code: await ModuleReward.load(spec, options) };
@@ -174,6 +187,10 @@ async function createScorer(spec: RewardSpec, options: UserCodeOptions): Promise
       return { unit: "sample", score: typedAnswerReward(spec) };
     case "qa":
       return { unit: "sample", score: qaReward(spec) };
+    case "rouge_l":
+      return { unit: "sample", score: rougeReward(spec) };
+    case "semantic":
+      return { unit: "call", code: new SemanticReward(spec, await options.openEmbedder(spec.encoder, spec.pooling)) };
     case "environment":
       return { unit: "sample", score: environmentReward() };
   }
@@ -268,7 +285,7 @@ async function ownValues(
 /** Indices of the samples of each call. */
 function splitByScope(spec: RewardSpec, samples: readonly RewardSample[], indices: readonly number[]): number[][] {
   if (indices.length === 0) return [];
-  const scope = "scope" in spec ? spec.scope : "sample";
+  const scope = "scope" in spec ? spec.scope : "group";
   if (scope === "step") return [[...indices]];
   if (scope === "sample") return indices.map((i) => [i]);
   const groups = new Map<number, number[]>();

@@ -164,6 +164,40 @@ for (const dtype of ["f32", "bf16"] as const) {
 }
 
 /** Rows of `all` at `rows`, `width` numbers each. */
+/** Texts side by side whose rows see all keys of their own text, before and after them. */
+function twoSided(lengths: readonly number[]): TestPlan {
+  const { plan, paths, blockCount } = planOf(lengths.map((length) => ({ parent: -1, at: 0, length })));
+  const whole = lengths.flatMap((length, t) =>
+    Array(length).fill(paths[lengths.slice(0, t + 1).reduce((a, b) => a + b, 0) - 1]),
+  );
+  return {
+    plan: { ...plan, lastKeys: Int32Array.from(whole, (path: number[]) => path.length - 1) },
+    paths: whole,
+    blockCount,
+  };
+}
+
+test("with lastKeys rows see keys after them, forward and backward", async () => {
+  const s = { heads: 4, kvHeads: 2, headDim: 16 };
+  const made = twoSided([5, 64, 1, 90]);
+  const dout = noise(made.plan.rows * s.heads * s.headDim, 2);
+  const qkv = noise(made.plan.rows * widthOf(s));
+  const exact = await run(made, qkv, s, "f64", dout);
+  assertClose(exact.out, reference(qkv, made, s, 0.25), 1e-12, "f64");
+  const loss = (x: Float64Array) => reference(x, made, s, 0.25).reduce((sum, v, i) => sum + v * dout[i]!, 0);
+  const h = 1e-5;
+  for (let i = 0; i < qkv.length; i += 911) {
+    const x = qkv.slice();
+    x[i] = qkv[i]! + h;
+    const up = loss(x);
+    x[i] = qkv[i]! - h;
+    assertClose([exact.gradient[i]!], [(up - loss(x)) / (2 * h)], 1e-7, `element ${i}`);
+  }
+  const single = await run(made, qkv, s, "f32", dout);
+  assertClose(single.out, exact.out, 2e-6, "f32");
+  assertClose(single.gradient, exact.gradient, 1e-5, "gradient in f32");
+});
+
 const pick = (all: ArrayLike<number>, rows: readonly number[], width: number) =>
   Float64Array.from(rows.flatMap((r) => Array.from({ length: width }, (_, i) => all[r * width + i]!)));
 

@@ -21,7 +21,7 @@ void check_copies(const Args& a, const std::int32_t* copies, std::size_t length,
   }
 }
 
-// position, table, tableStart, blocks, writeBlock, copies, queryRows (or null) at arguments i...
+// position, table, tableStart, blocks, writeBlock, copies, queryRows (or null), lastKeys (or null) at arguments i...
 AttentionPlan plan_of(const Args& a, std::size_t i, std::size_t rows, std::size_t blocks) {
   AttentionPlan p{};
   p.rows = p.queries = rows;
@@ -49,6 +49,14 @@ AttentionPlan plan_of(const Args& a, std::size_t i, std::size_t rows, std::size_
     if (p.write_block[r] < 0 || static_cast<std::size_t>(p.write_block[r]) >= blocks)
       a.fail("writeBlock names a block that does not exist");
   }
+  if (a.has(i + 7)) {
+    p.last_keys = a.array<std::int32_t>(i + 7, "lastKeys", rows);
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::int32_t t = p.table[r];
+      if (t >= 0 && (p.last_keys[r] < 0 || p.last_keys[r] / static_cast<std::int32_t>(kBlockKeys) >= p.table_start[t + 1] - p.table_start[t]))
+        a.fail("row " + std::to_string(r) + " sees keys outside its table");
+    }
+  }
   if (a.has(i + 6)) {
     p.query_rows = a.array<std::int32_t>(i + 6, "queryRows", &p.queries);
     for (std::size_t q = 0; q < p.queries; ++q)
@@ -70,7 +78,7 @@ DType accumulator(DType t) { return t == DType::f64 ? DType::f64 : DType::f32; }
 bool is_float(DType t) { return t == DType::f32 || t == DType::bf16 || t == DType::f64; }
 
 // treeAttention(heads, kvHeads, headDim, scale, rows, qkv, k, v, out, stats | null,
-//               position, table, tableStart, blocks, writeBlock, copies, queryRows | null)
+//               position, table, tableStart, blocks, writeBlock, copies, queryRows | null, lastKeys | null)
 void tree_attention(const Napi::CallbackInfo& info) {
   const Args a(info, "treeAttention");
   const AttentionShape s = shape_of(a, 0, a.number(3, "scale"));
@@ -88,7 +96,7 @@ void tree_attention(const Napi::CallbackInfo& info) {
 }
 
 // treeAttentionBackward(heads, kvHeads, headDim, scale, rows, qkv, k, v, out, stats, dout, dqkv, accumulate,
-//                       dk, dv, kRows, vColumns, delta, position, table, tableStart, blocks, writeBlock, copies, queryRows | null)
+//                       dk, dv, kRows, vColumns, delta, position, table, tableStart, blocks, writeBlock, copies, queryRows | null, lastKeys | null)
 void tree_attention_backward(const Napi::CallbackInfo& info) {
   const Args a(info, "treeAttentionBackward");
   const AttentionShape s = shape_of(a, 0, a.number(3, "scale"));

@@ -6,7 +6,7 @@
 namespace grpo {
 
 // Causal attention of packed rows over keys that lie in blocks of 64, shared between the paths of a tree:
-//   o[r,h] = sum_j p_j v[j] / sum_j p_j,  p_j = exp(scale q[r,h] . k[j] - max),  j = 0..position[r] of the path of row r
+//   o[r,h] = sum_j p_j v[j] / sum_j p_j,  p_j = exp(scale q[r,h] . k[j] - max),  j = 0..last_key(r) of the path of row r
 // Keys are walked in blocks that start at positions 0, 64, 128, ... of the path, whatever the borders of its segments, and
 // (max, sum, o) are carried from block to block, row by row: the result of a row depends on its path alone. Masked keys
 // have p = 0 exactly. Within a block q . k is one chain over the head dimension, o one chain over the keys, sum one fixed
@@ -35,6 +35,8 @@ struct AttentionPlan {
   const std::int32_t* copy;        // (copies, 3): source, target, keys
   std::size_t queries;
   const std::int32_t* query_rows;  // ascending; nullptr: every row
+  const std::int32_t* last_keys;   // (rows) last position a row sees; nullptr: its own (causal)
+  std::int32_t last_key(std::size_t row) const { return last_keys ? last_keys[row] : position[row]; }
   std::size_t row_of(std::size_t query) const { return query_rows ? static_cast<std::size_t>(query_rows[query]) : query; }
 };
 

@@ -58,11 +58,11 @@ struct Walk {
   // Id of the block that row `row` reads at index b, or -1 when it sees no key there.
   std::int32_t block_at(std::size_t row, std::size_t b) const {
     const std::int32_t table = plan.table[row];
-    if (table < 0 || static_cast<std::size_t>(plan.position[row]) < b * kBlockKeys) return -1;
+    if (table < 0 || static_cast<std::size_t>(plan.last_key(row)) < b * kBlockKeys) return -1;
     return plan.blocks[static_cast<std::size_t>(plan.table_start[table]) + b];
   }
   std::int32_t visible(std::size_t row, std::size_t b) const {
-    return std::min<std::int32_t>(plan.position[row] + 1 - static_cast<std::int32_t>(b * kBlockKeys), kBlockKeys);
+    return std::min<std::int32_t>(plan.last_key(row) + 1 - static_cast<std::int32_t>(b * kBlockKeys), kBlockKeys);
   }
   // Small work stays on the calling thread.
   template <class F>
@@ -79,7 +79,7 @@ struct Walk {
     double n = 0;
     for (std::size_t i = 0; i < plan.queries; ++i) {
       const std::size_t row = plan.row_of(i);
-      if (plan.table[row] >= 0) n += plan.position[row] + 1;
+      if (plan.table[row] >= 0) n += plan.last_key(row) + 1;
     }
     return n * static_cast<double>(shape.heads * dim);
   }
@@ -122,7 +122,7 @@ struct Walk {
     std::int32_t last = -1;
     for (std::size_t i = 0; i < u.count; ++i) {
       const std::size_t row = plan.row_of(u.first + i);
-      if (plan.table[row] >= 0) last = std::max(last, plan.position[row]);
+      if (plan.table[row] >= 0) last = std::max(last, plan.last_key(row));
     }
     return static_cast<std::size_t>(last + 1 + static_cast<std::int32_t>(kBlockKeys) - 1) / kBlockKeys;
   }

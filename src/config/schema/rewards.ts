@@ -296,6 +296,39 @@ const qaReward = z
   })
   .meta({ title: "qa", description: "1 where the last <answer> matches a right one, else 0 (Search-R1)." });
 
+const explanation = {
+  answer: answer.describe("Template of the reference text."),
+  tag: z.string().default("spiegazione").describe("Tag around the explanation; without it, all but the answer counts."),
+  answer_tag: z.string().default("risposta").describe("Tag around the final answer."),
+};
+
+const semanticReward = z
+  .strictObject({
+    ...common,
+    kind: z.literal("semantic"),
+    ...explanation,
+    encoder: pathString().describe("Hugging Face folder of a BERT-style encoder with its tokenizer."),
+    pooling: z
+      .enum(["mean", "cls"])
+      .default("mean")
+      .describe("Which states stand for a text: their mean, or the first."),
+    mapping: z
+      .enum(["raw", "clip0", "affine"])
+      .default("raw")
+      .describe("The cosine as it is (the paper), at least 0, or moved into [0, 1]."),
+    prefix: z.string().default("").describe("Put before every text; E5 encoders ask for `query: `."),
+    min_chars: z
+      .int()
+      .min(0)
+      .default(80)
+      .describe("References shorter than this do not apply: short answers gain nothing (the published script)."),
+  })
+  .meta({ title: "semantic", description: "Cosine of explanation and reference under an encoder." });
+
+const rougeReward = z
+  .strictObject({ ...common, kind: z.literal("rouge_l"), ...explanation })
+  .meta({ title: "rouge_l", description: "ROUGE-L of explanation and reference: F1 of their common words in order." });
+
 const environmentReward = z
   .strictObject({ ...common, kind: z.literal("environment") })
   .meta({ title: "environment", description: "Sum of what rollout.environment paid for the actions." });
@@ -315,6 +348,8 @@ export const rewardSchema = z.discriminatedUnion("kind", [
   typedAnswerReward,
   qaReward,
   environmentReward,
+  semanticReward,
+  rougeReward,
 ]);
 
 /** The `rewards` section: named, weighted components. */

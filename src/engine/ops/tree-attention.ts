@@ -20,7 +20,7 @@ export interface TreeAttentionOptions {
 }
 
 /**
- * Causal attention over the paths of a forest, each key computed and stored once.
+ * Attention over the paths of a forest, each key computed and stored once: causal, or up to `plan.lastKeys`.
  *
  * @param qkv (rows, (heads + 2 kvHeads) headDim): queries, keys, values, positions already embedded
  * @returns (rows or queryRows.length, heads headDim); zeros for padding rows
@@ -39,6 +39,7 @@ export function treeAttention(g: Graph, qkv: Tensor, options: TreeAttentionOptio
     plan.writeBlock,
     plan.copies,
     options.queryRows ?? null,
+    plan.lastKeys ?? null,
   ];
   const out = g.empty(dtype, [queries, heads * headDim]);
   const stats = g.grad ? g.empty(sums, [queries, heads, 2]) : null;
