@@ -34,6 +34,7 @@ import { randomWords } from "./random-words.js";
 import { keepRollouts } from "./rollout-records.js";
 import { readTexts, toRows } from "./rows.js";
 import { type Run, record, showStage } from "./run.js";
+import { SamplerWeights } from "./sampler-weights.js";
 import { lengthMetrics, rewardMetrics, scoreGroups, turnMetrics } from "./scoring.js";
 import { adamwOptions, checkpointStep, finishStage, type Stateful, saysStop, stepMemory } from "./stage.js";
 import { openTextEmbedder } from "./text-embedder.js";
@@ -46,6 +47,9 @@ export interface GrpoStage {
   sampler: PromptSampler & { history?: AccuracyHistory };
   strategies: Strategies;
   engine: SamplingEngine;
+  /** The engine of evaluations; another one only where the sampler's weights lag behind. */
+  evaluator: SamplingEngine;
+  weights: SamplerWeights;
   sampling: SamplingOptions;
   rewards: RewardSet;
   objective: Objective;
@@ -75,6 +79,8 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
     while (run.state.stageStep < stage.train.steps && !saysStop(run)) {
       const started = performance.now();
       s.rewardWait = 0;
+      s.weights.begin();
+      const age = s.weights.lags ? { "rollout/age_steps": s.weights.age } : {};
       const collected = await collectGroups(run, s, (drawn) => rollOut(run, s, drawn));
       const { drawn, counts } = collected;
       const groups = s.buffer.exchange(collected.groups);
@@ -109,6 +115,7 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
         ...s.rewards.metrics(),
         ...counts,
         "group/trained": groups.length,
+        ...age,
         ...(stage.collect.min_rows > 0 ? { "buffer/rows": s.buffer.rows } : {}),
         ...lengthMetrics(drawn),
         ...turnMetrics(drawn),
@@ -122,9 +129,9 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
         ...stepMemory(),
         ...(await s.evaluation?.afterStep()),
       });
-      await checkpointStep(run, stage, s.optimizer, s.parts, s.slots.saved());
+      await checkpointStep(run, stage, s.optimizer, s.parts, { ...s.slots.saved(), ...s.weights.saved() });
     }
-    await finishStage(run, stage, s.optimizer, s.parts, s.slots.saved());
+    await finishStage(run, stage, s.optimizer, s.parts, { ...s.slots.saved(), ...s.weights.saved() });
     if (s.sampler.history !== undefined)
       writeAtomic(run.folder.accuracyHistory, formatAccuracyHistory(s.sampler.history));
   } finally {
@@ -132,6 +139,8 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
     await s.strategies.training.close?.();
     await s.rewards.close();
     await s.engine.dispose();
+    if (s.weights.lags) await s.evaluator.dispose();
+    s.weights.dispose();
     s.slots.dispose();
     s.optimizer.dispose();
   }
@@ -154,12 +163,15 @@ async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[
   const needs = mergeNeeds([...parts, objective]);
   const drawer = createSampler(tasks, stage.sampler.kind, seed);
   const sampler = stage.sampler.history ? withHistory(drawer) : drawer;
-  const engine = new SamplingEngine(decoder, tokenizer, seed);
+  const weights = await SamplerWeights.create(run, stage);
+  const engine = new SamplingEngine(weights.decoder, tokenizer, seed);
+  // Evaluation always asks the policy itself.
+  const evaluator = weights.lags ? new SamplingEngine(decoder, tokenizer, seed) : engine;
   const rewards = await createRewards(stage.rewards, { baseDir: process.cwd(), seed, openEmbedder: openTextEmbedder });
   const slots = await ModelSlots.create(run, stage, needs);
   const optimizer = new AdamW(decoder.parameters(), adamwOptions(stage));
   const buffer = new GroupBuffer(stage.collect.min_rows, tasks);
-  const stateful: Stateful[] = [sampler, buffer, ...objective.stateful, ...statefulParts(parts)];
+  const stateful: Stateful[] = [sampler, buffer, weights, ...objective.stateful, ...statefulParts(parts)];
   if (run.resumed !== null && run.state.stageStep > 0) {
     restoreOptimizer(optimizer, run.resumed);
     for (const part of stateful) part.loadState(run.state.components[part.stateName]);
@@ -170,13 +182,15 @@ async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[
     maxLength: decoder.maxLength,
     greedyBaseline: needs.greedyBaseline === true,
   });
-  const evaluation = await evaluationOf(run, stage, { strategy: strategies.evaluation, engine, rewards });
+  const evaluation = await evaluationOf(run, stage, { strategy: strategies.evaluation, engine: evaluator, rewards });
   return {
     stage,
     tasks,
     sampler,
     strategies,
     engine,
+    evaluator,
+    weights,
     sampling: {
       temperature: rollout.temperature,
       topK: rollout.top_k,
@@ -216,7 +230,7 @@ async function rollOut(run: Run, s: GrpoStage, drawn: readonly { task: Task; slo
       groupSize: s.stage.rollout.group_size,
       purpose: Purpose.rollout,
       step: context.step,
-      version: run.state.version,
+      version: s.weights.version,
       score: (group) => {
         drawnAt = performance.now();
         return late ? Promise.resolve() : scoreGroups([group], s.rewards, context);

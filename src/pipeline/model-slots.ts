@@ -87,7 +87,7 @@ export class ModelSlots {
 }
 
 /** A decoder with the same weights in memory of its own. */
-function copyDecoder(policy: Decoder): Decoder {
+export function copyDecoder(policy: Decoder): Decoder {
   const copy = new Decoder(policy.config, policy.dtype, policy.maxLength);
   const source = policy.parameters();
   for (const [i, parameter] of copy.parameters().entries()) copyTensor(parameter.value, source[i]!.value);

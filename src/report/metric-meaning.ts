@@ -6,6 +6,8 @@ const meanings: Record<string, string> = {
     "Mean divergence from the reference model per token; it grows as the policy moves away from where it began.",
   "entropy/mean":
     "Mean entropy of the sampling distribution in nats; a fall to 0 means that the policy has stopped exploring.",
+  "policy/loss": "Mean policy loss per token, without the KL and other terms.",
+  "rollout/age_steps": "Steps since the weights that sampled were the policy's; 0 is on-policy.",
   "kl/old": "Mean divergence from the policy that sampled the step; it grows with several updates per rollout.",
   "ratio/min":
     "Smallest ratio of a trained token's probability to the one it was sampled with; 1 before the first update.",

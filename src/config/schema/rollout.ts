@@ -63,16 +63,22 @@ export const rolloutSchema = z
     sync: z
       .strictObject({
         interval: z
-          .literal(1)
+          .int()
+          .positive()
           .default(1)
-          .describe("Steps between two hand-overs; the sampler reads the trained weights."),
+          .describe("Steps between two copies of the trained weights for the sampler; 1 keeps it on-policy."),
         offset: z
-          .literal(0)
+          .int()
+          .min(0)
           .default(0)
-          .describe("Steps that the sampler lags behind; none, it has no copy of its own."),
+          .describe(
+            "Steps until the sampler goes over to a copy, as if it ran ahead by so many; 0 keeps it on-policy.",
+          ),
       })
       .prefault({})
-      .describe("How the sampler follows the trained weights: at every step, because both are the same weights."),
+      .describe(
+        "How the sampler follows the trained weights. At 1 and 0 it reads them themselves; else it has a copy, and `old: sampled` is the policy that sampled.",
+      ),
     spans: z
       .array(
         z.discriminatedUnion("kind", [
