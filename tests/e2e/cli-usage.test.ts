@@ -17,17 +17,17 @@ function grpo(...args: string[]): { code: number | null; out: string; err: strin
 
 const verbs = ["train", "eval", "export", "generate", "recipes", "config", "doctor"];
 
-test("--help of every verb answers in under half a second and exits 0", () => {
+test("--help of every verb exits 0 without loading the kernels", () => {
   for (const verb of [[], ...verbs.map((v) => [v])]) {
-    let best = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < 3 && best > 500; i++) {
-      const start = performance.now();
-      const { code, out } = grpo(...verb, "--help");
-      best = Math.min(best, performance.now() - start);
-      assert.equal(code, 0);
-      assert.match(out, new RegExp(`^grpo ${verb[0] ?? "<command>"}`));
-    }
-    assert(best < 500, `grpo ${verb.join(" ")} --help took ${best.toFixed(0)} ms`);
+    // The addon refuses to load with this, so an answer shows that nothing asked for it.
+    const env = { ...process.env, GRPO_ISA: "none" };
+    const { status, stdout } = spawnSync(process.execPath, [main, ...verb, "--help"], {
+      cwd: folder,
+      encoding: "utf8",
+      env,
+    });
+    assert.equal(status, 0);
+    assert.match(stdout, new RegExp(`^grpo ${verb[0] ?? "<command>"}`));
   }
 });
 
