@@ -142,12 +142,13 @@ const rules: readonly Rule[] = [
     });
   }),
   rule(["rollout", "advantage", "objective"], ({ rollout, advantage, objective }, report) => {
-    const headless = "needs a value head, which models do not have here; use an estimator that compares completions";
-    if (advantage.kind === "gae") report("advantage.kind", headless);
-    if ("terms" in objective) {
-      objective.terms.forEach((term, i) => {
-        if (term.kind === "value") report(`objective.terms.${i}.kind`, headless);
-      });
+    const terms = "terms" in objective ? objective.terms : [];
+    const value = terms.findIndex(({ kind }) => kind === "value");
+    if (advantage.kind === "gae" && value < 0) {
+      report("advantage.kind", "gae needs values, which nothing teaches here; add {kind: value} to `objective.terms`");
+    }
+    if (advantage.kind !== "gae" && value >= 0) {
+      report(`objective.terms.${value}.kind`, "needs returns to learn, which only advantage.kind gae computes");
     }
     if (advantage.kind === "remax" && rollout.strategy.kind !== "parallel") {
       report("advantage.kind", "needs a greedy completion of each prompt, which only rollout.strategy parallel draws");

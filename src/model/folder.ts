@@ -38,7 +38,7 @@ export async function saveDecoder(
     }),
   };
   writeJson(join(folder, "generation_config.json"), generation ?? defaults);
-  await saveWeights(decoder.parameters(), folder);
+  await saveWeights(decoder.parameters(), join(folder, "model.safetensors"));
 }
 
 /** generation_config.json of a model folder, or null. */

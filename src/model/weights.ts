@@ -1,5 +1,4 @@
 import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
-import { join } from "node:path";
 import { packRows, unpackRows } from "../engine/ops/panels.js";
 import type { Parameter, Part } from "../engine/parameter.js";
 import { fillNormal } from "../engine/random.js";
@@ -96,15 +95,11 @@ export function partShape(parameter: Parameter, part: Part): number[] {
   return parameter.shape.length === 1 ? [part.rows] : [part.rows, parameter.shape[1]!];
 }
 
-/**
- * Writes `model.safetensors` of a Hugging Face folder, one part at a time.
- *
- * @param folder exists and is empty
- */
-export async function saveWeights(parameters: readonly Parameter[], folder: string): Promise<void> {
+/** Writes parameters to a safetensors file under their Hugging Face names, one part at a time. */
+export async function saveWeights(parameters: readonly Parameter[], path: string): Promise<void> {
   const names = { f32: "F32", bf16: "BF16", f64: "F64" } as const;
   const parts = parameters.flatMap((parameter) => parameter.parts.map((part) => ({ parameter, part })));
-  const file = openSync(join(folder, "model.safetensors"), "w");
+  const file = openSync(path, "w");
   try {
     writeAll(
       file,

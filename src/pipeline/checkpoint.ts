@@ -4,6 +4,7 @@ import type { AdamW } from "../engine/adamw.js";
 import { ExitCode, GrpoError } from "../errors.js";
 import { saveDecoder } from "../model/folder.js";
 import { openModelTensors, openSafetensors, rawElements } from "../model/safetensors.js";
+import { loadValueHead, saveValueHead } from "../model/scalar-head.js";
 import { loadParameters, saveTensors } from "../model/weights.js";
 import { publishDir } from "../report/atomic.js";
 import { onDisk } from "../report/disk-error.js";
@@ -70,9 +71,11 @@ export async function saveCheckpoint(folder: RunFolder, snapshot: Snapshot): Pro
   return final;
 }
 
-/** Writes a complete Hugging Face folder: config, weights, tokenizer. */
-export async function saveModel({ decoder, tokenizer, generation }: LoadedModel, folder: string): Promise<void> {
+/** Writes a complete Hugging Face folder: config, weights, tokenizer; a value head in a file of its own. */
+export async function saveModel(model: LoadedModel, folder: string): Promise<void> {
+  const { decoder, tokenizer, generation, valueHead } = model;
   await saveDecoder(decoder, folder, generation, tokenizer);
+  if (valueHead != null) await saveValueHead(valueHead, folder);
   tokenizer.save(folder);
 }
 
@@ -95,9 +98,11 @@ export function readState(checkpoint: string): RunState {
   }
 }
 
-/** Loads the policy's weights of a checkpoint. */
+/** Loads the policy's weights of a checkpoint, its value head with them. */
 export async function restoreWeights(model: LoadedModel, checkpoint: string): Promise<void> {
   await loadParameters(model.decoder.parameters(), openModelTensors(checkpoint), checkpoint, []);
+  model.valueHead?.dispose();
+  model.valueHead = await loadValueHead(checkpoint, model.decoder);
 }
 
 /** Loads moments and the low halves of master weights. */

@@ -17,6 +17,7 @@ import { createSampler, type PromptSampler } from "../data/sampler.js";
 import { selectRecords } from "../data/select.js";
 import { readRecords, sourceName } from "../data/source.js";
 import { AdamW } from "../engine/adamw.js";
+import { ScalarHead } from "../model/scalar-head.js";
 import { writeAtomic } from "../report/atomic.js";
 import { createRewards, type RewardSet } from "../rewards/reward-set.js";
 import { SamplingEngine, type SamplingOptions } from "../rollout/sampling-engine.js";
@@ -27,9 +28,11 @@ import { restoreOptimizer } from "./checkpoint.js";
 import { collectGroups } from "./collect.js";
 import { type Evaluation, evaluationOf } from "./evaluation.js";
 import { GroupBuffer } from "./group-buffer.js";
+import { headScores } from "./head-pass.js";
 import { hiddenMeans } from "./hidden-means.js";
 import { ModelSlots } from "./model-slots.js";
 import { type PassOptions, scoreEpisodes } from "./policy.js";
+import { parametersOf } from "./policy-model.js";
 import { randomWords } from "./random-words.js";
 import { keepRollouts } from "./rollout-records.js";
 import { readTexts, toRows } from "./rows.js";
@@ -169,7 +172,8 @@ async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[
   const evaluator = weights.lags ? new SamplingEngine(decoder, tokenizer, seed) : engine;
   const rewards = await createRewards(stage.rewards, { baseDir: process.cwd(), seed, openEmbedder: openTextEmbedder });
   const slots = await ModelSlots.create(run, stage, needs);
-  const optimizer = new AdamW(decoder.parameters(), adamwOptions(stage));
+  if (needs.value) run.model.valueHead ??= new ScalarHead(1, decoder.config.hiddenSize, decoder.dtype);
+  const optimizer = new AdamW(parametersOf(run.model), adamwOptions(stage));
   const buffer = new GroupBuffer(stage.collect.min_rows, tasks);
   const stateful: Stateful[] = [sampler, buffer, weights, ...objective.stateful, ...statefulParts(parts)];
   if (run.resumed !== null && run.state.stageStep > 0) {
@@ -243,8 +247,8 @@ async function rollOut(run: Run, s: GrpoStage, drawn: readonly { task: Task; slo
 }
 
 /**
- * Fills in the log-probs that some part declares and the sampler does not already have: `old` where the sampler's own are
- * not exact, and those of frozen models.
+ * Fills in what some part declares and the sampler does not already have: `old` log-probs where the sampler's own are not
+ * exact, those of frozen models, values, hidden states.
  */
 async function annotate(run: Run, s: GrpoStage, rows: readonly Row[], episodes: readonly Episode[]): Promise<void> {
   const wanted = rows.map(({ mask, role, length }) => (role === "train" ? mask : new Uint8Array(length)));
@@ -256,6 +260,13 @@ async function annotate(run: Run, s: GrpoStage, rows: readonly Row[], episodes: 
       : (await scoreEpisodes(run.model.decoder, episodes, wanted, s.pass)).logp;
     rows.forEach((row, i) => {
       row.old = old[i]!;
+    });
+  }
+  if (s.needs.value) {
+    const { decoder, valueHead } = run.model;
+    const values = await headScores(decoder, valueHead!, episodes, wanted, s.pass);
+    rows.forEach((row, i) => {
+      row.value = values[i]!;
     });
   }
   if (s.needs.hidden !== undefined) {

@@ -3,11 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Config } from "../config/schema.js";
 import { builtinTask } from "../data/builtin/registry.js";
+import type { Parameter } from "../engine/parameter.js";
 import type { FloatType } from "../engine/tensor.js";
 import { ExitCode, GrpoError } from "../errors.js";
 import { contextLimit, type ModelConfig, modelError, parseModelConfig, readModelConfig } from "../model/config.js";
 import { Decoder } from "../model/decoder.js";
 import { architectureConfig, readGenerationConfig } from "../model/folder.js";
+import { loadValueHead, type ScalarHead } from "../model/scalar-head.js";
 import { initialiseDecoder, loadDecoder } from "../model/weights.js";
 import { writeCharacterTokenizer } from "../tokenizer/character.js";
 import { loadTokenizer, type Tokenizer } from "../tokenizer/tokenizer.js";
@@ -17,6 +19,13 @@ export interface LoadedModel {
   decoder: Decoder;
   tokenizer: Tokenizer;
   generation: Record<string, unknown> | null;
+  /** Values of states, where the policy has learnt some. */
+  valueHead?: ScalarHead | null;
+}
+
+/** Every trained array of a model: its decoder's, then its value head's. */
+export function parametersOf({ decoder, valueHead }: LoadedModel): readonly Parameter[] {
+  return [...decoder.parameters(), ...(valueHead?.parameters() ?? [])];
 }
 
 /** The element type of a config's `model.dtype`. */
@@ -67,11 +76,9 @@ export async function loadPolicy(config: Config, tokenizer: Tokenizer, maxLength
   const { shape, folder } = policyShape(config, tokenizer);
   const dtype = elementType(config.model.dtype);
   if (folder !== null) {
-    return {
-      decoder: await loadDecoder(folder, dtype, maxLength),
-      tokenizer,
-      generation: readGenerationConfig(folder),
-    };
+    const decoder = await loadDecoder(folder, dtype, maxLength);
+    const valueHead = await loadValueHead(folder, decoder);
+    return { decoder, tokenizer, generation: readGenerationConfig(folder), valueHead };
   }
   const decoder = new Decoder(shape, dtype, maxLength);
   initialiseDecoder(decoder, config.run.seed);

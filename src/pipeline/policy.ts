@@ -3,6 +3,7 @@ import { linearLogprob } from "../engine/ops/linear-logprob.js";
 import { accumulatorType, Tensor } from "../engine/tensor.js";
 import type { Decoder } from "../model/decoder.js";
 import { type PackedTree, packEpisodes } from "../model/packed-tree.js";
+import type { ScalarHead } from "../model/scalar-head.js";
 import type { Episode } from "../tree/episode.js";
 import { pathSegments, type Segment } from "../tree/segment.js";
 
@@ -24,12 +25,15 @@ export interface PassOptions {
 export interface TokenScores {
   logp: Float64Array[];
   entropy: Float64Array[];
+  /** Of a value head, at the rows that predict the tokens. */
+  value?: Float64Array[];
 }
 
 /** Gradients with respect to what a pass said, one array per episode of the tree over its response. */
 export interface TokenGradients {
   dlogp: Float64Array;
   dentropy?: Float64Array;
+  dvalue?: Float64Array;
 }
 
 /** What a training pass went through. */
@@ -63,7 +67,7 @@ export async function scoreEpisodes(
 }
 
 /**
- * Forward, `gradients`, backward, tree by tree: adds to the gradients of the decoder's parameters.
+ * Forward, `gradients`, backward, tree by tree: adds to the gradients of the parameters of the decoder and its value head.
  *
  * @param gradients given the indices of a run of whole trees and what the policy says of their tokens
  */
@@ -71,7 +75,7 @@ export async function accumulateGradients(
   decoder: Decoder,
   episodes: readonly Episode[],
   wanted: readonly Uint8Array[],
-  options: PassOptions & { entropy: boolean },
+  options: PassOptions & { entropy: boolean; valueHead?: ScalarHead | undefined },
   gradients: (indices: readonly number[], said: TokenScores) => TokenGradients[],
 ): Promise<PassCounts> {
   const counts: PassCounts = { uniqueTokens: 0, logicalTokens: 0 };
@@ -87,7 +91,8 @@ export async function accumulateGradients(
       const said = await runTree(g, decoder, tree, { ...options, checkpoint });
       const rows = gradients(indices, said);
       seed(g, said.logpTensor, scatterPairs(tree, rows), decoder);
-      if (options.entropy) seed(g, said.entropyTensor, scatterEntropy(tree, rows), decoder);
+      if (options.entropy) seed(g, said.entropyTensor, scatterRows(tree, rows, "dentropy"), decoder);
+      if (said.valueTensor !== undefined) seed(g, said.valueTensor, scatterRows(tree, rows, "dvalue"), decoder);
       await g.backward();
     } finally {
       g.dispose();
@@ -96,7 +101,12 @@ export async function accumulateGradients(
   return counts;
 }
 
-async function runTree(g: Graph, decoder: Decoder, tree: PackedTree, options: PassOptions) {
+async function runTree(
+  g: Graph,
+  decoder: Decoder,
+  tree: PackedTree,
+  options: PassOptions & { valueHead?: ScalarHead | undefined },
+) {
   const hidden = await decoder.forward(g, {
     tokens: tree.tokens,
     plan: tree.plan,
@@ -110,14 +120,18 @@ async function runTree(g: Graph, decoder: Decoder, tree: PackedTree, options: Pa
     temperature: options.temperature,
     vocabSize: options.vocabSize,
   });
+  const valueTensor = options.valueHead?.forward(g, hidden);
   g.done(hidden);
   const logp = out.logp.toArray();
-  const rowEntropy = out.entropy.toArray();
+  const ofRows = (values: Float64Array) =>
+    tree.episodePairs.map((pairs) => gather(pairs, (pair) => values[tree.pairRows[pair]!]!));
   return {
     logpTensor: out.logp,
     entropyTensor: out.entropy,
+    valueTensor,
     logp: tree.episodePairs.map((pairs) => gather(pairs, (pair) => logp[pair]!)),
-    entropy: tree.episodePairs.map((pairs) => gather(pairs, (pair) => rowEntropy[tree.pairRows[pair]!]!)),
+    entropy: ofRows(out.entropy.toArray()),
+    ...(valueTensor !== undefined && { value: ofRows(valueTensor.toArray()) }),
   };
 }
 
@@ -139,12 +153,13 @@ function scatterPairs(tree: PackedTree, rows: readonly TokenGradients[]): Float6
   return out;
 }
 
-function scatterEntropy(tree: PackedTree, rows: readonly TokenGradients[]): Float64Array {
+/** Gradient of what a row says by itself, its entropy or value: tokens that the row predicts add theirs in episode order. */
+function scatterRows(tree: PackedTree, rows: readonly TokenGradients[], field: "dentropy" | "dvalue"): Float64Array {
   const out = new Float64Array(tree.outputRows.length);
   for (const [e, pairs] of tree.episodePairs.entries()) {
-    const { dentropy } = rows[e]!;
-    if (dentropy === undefined) continue;
-    for (let t = 0; t < pairs.length; t++) if (pairs[t]! >= 0) out[tree.pairRows[pairs[t]!]!]! += dentropy[t]!;
+    const gradient = rows[e]![field];
+    if (gradient === undefined) continue;
+    for (let t = 0; t < pairs.length; t++) if (pairs[t]! >= 0) out[tree.pairRows[pairs[t]!]!]! += gradient[t]!;
   }
   return out;
 }

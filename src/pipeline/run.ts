@@ -132,6 +132,7 @@ export function closeRun(run: Run): void {
   run.metrics.close();
   run.events.close();
   run.model.decoder.dispose();
+  run.model.valueHead?.dispose();
 }
 
 /** Writes the static page of what was measured so far. */

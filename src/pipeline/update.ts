@@ -6,6 +6,7 @@ import type { Episode } from "../tree/episode.js";
 import { pathSegments } from "../tree/segment.js";
 import type { GrpoStage } from "./grpo-stage.js";
 import { accumulateGradients, scoreEpisodes, type TokenScores } from "./policy.js";
+import { parametersOf } from "./policy-model.js";
 import type { Run } from "./run.js";
 import { clearGradients } from "./stage.js";
 
@@ -34,7 +35,7 @@ export async function updatePolicy(
       const { tally, counts } = await minibatchGradients(run, s, rows, episodes, indices, first);
       const { gradNorm, skipped } = s.optimizer.step({ learningRate: rate, maxGradNorm: optimizer.max_grad_norm });
       if (skipped || !Number.isFinite(tally.loss)) stopOnNonFinite(run, tally.loss, gradNorm);
-      clearGradients(run.model.decoder.parameters());
+      clearGradients(parametersOf(run.model));
       run.state.version += 1;
       steps += 1;
       if (first !== null) mismatch = first.value;
@@ -67,11 +68,11 @@ async function minibatchGradients(
   const batch = trained.map((i) => rows[i]!);
   const own = trained.map((i) => episodes[i]!);
   const wanted = batch.map(({ mask }) => mask);
-  const { decoder } = run.model;
+  const { decoder, valueHead } = run.model;
   const before = objective.prepass ? currents(await scoreEpisodes(decoder, own, wanted, pass)) : null;
   const state = objective.prepare(batch, before);
   const tally: Tally = emptyTally();
-  const options = { ...pass, entropy: needs.entropy === true };
+  const options = { ...pass, entropy: needs.entropy === true, valueHead: needs.value ? valueHead! : undefined };
   const counts = await accumulateGradients(decoder, own, wanted, options, (chosen, said) => {
     mismatch?.compare(
       chosen.map((k) => trained[k]!),
@@ -82,8 +83,8 @@ async function minibatchGradients(
   return { tally, counts };
 }
 
-function currents({ logp, entropy }: TokenScores): Current[] {
-  return logp.map((values, i) => ({ logp: values, entropy: entropy[i]! }));
+function currents({ logp, entropy, value }: TokenScores): Current[] {
+  return logp.map((values, i) => ({ logp: values, entropy: entropy[i]!, ...(value && { value: value[i]! }) }));
 }
 
 /** Cuts the groups of a step into `count` runs of whole groups, as even as they come. */

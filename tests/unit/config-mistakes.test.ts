@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { loadConfig } from "../../src/config/load.js";
 import { rewardSchema } from "../../src/config/schema/rewards.js";
-import { least, mistakes, mistakesIn, writeFiles } from "./config-files.js";
+import { least, load, mistakes, mistakesIn, writeFiles } from "./config-files.js";
 
 const model = "model: {path: m}\n";
 
@@ -159,4 +159,15 @@ test("what a file extends must exist and must not lead back", () => {
   const [line] = mistakesIn(() => loadConfig(a));
   assert.match(line ?? "", /^a\.yaml: extends itself: a\.yaml -> b\.yaml -> a\.yaml$/);
   assert.match(mistakes(`extends: [nothing.yaml]\n`)[0] ?? "", /^nothing\.yaml: no such file$/);
+});
+
+test("values that nothing teaches, and a value head that has nothing to learn, are refused", () => {
+  const value = (text: string) => mistakes(`${model}${least}${text}\n`);
+  assert.deepEqual(value("advantage: {kind: gae}"), [
+    "run.yaml:4:19: advantage.kind: gae needs values, which nothing teaches here; add {kind: value} to `objective.terms`",
+  ]);
+  assert.deepEqual(value("objective: {terms: [{kind: value}]}"), [
+    "run.yaml:4:28: objective.terms.0.kind: needs returns to learn, which only advantage.kind gae computes",
+  ]);
+  assert.deepEqual(load(`${model}${least}advantage: {kind: gae}\nobjective: {terms: [{kind: value}]}\n`).staged, false);
 });

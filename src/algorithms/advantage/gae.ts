@@ -1,5 +1,7 @@
 import { actionRewards } from "../rows.js";
-import type { AdvantageEstimator, Row } from "../types.js";
+import { mean, standardDeviation } from "../statistics.js";
+import { addMean } from "../tally.js";
+import type { AdvantageEstimator, MetricLog, Row } from "../types.js";
 import { whiten } from "./whiten.js";
 
 export interface GaeOptions {
@@ -35,15 +37,31 @@ export function gae(row: Row, { gamma, lambda }: GaeOptions): { advantages: Floa
 export function gaeEstimator(options: GaeOptions): AdvantageEstimator {
   return {
     needs: { value: true },
-    estimate: (rows) => {
+    estimate: (rows, log) => {
       const estimates = rows.map((row) => gae(row, options));
       rows.forEach((row, i) => {
         row.returns = estimates[i]!.returns;
       });
+      record(rows, log);
       return whiten(
         rows,
         estimates.map(({ advantages }) => advantages),
       );
     },
   };
+}
+
+/** How much of the returns' variance the values foretell: 1 all, 0 no more than their mean. */
+function record(rows: readonly Row[], log: MetricLog | undefined): void {
+  const trained = rows.filter(({ role }) => role === "train");
+  const ofActions = (values: (row: Row) => Float64Array) =>
+    trained.flatMap((row) => Array.from(values(row)).filter((_, t) => row.mask[t] === 1));
+  const returns = ofActions((row) => row.returns!);
+  const values = ofActions((row) => row.value!);
+  const variance = (numbers: number[]) => standardDeviation(numbers, "population") ** 2;
+  const spread = variance(returns);
+  addMean(log, "value/mean", mean(values), 1);
+  addMean(log, "value/returns_mean", mean(returns), 1);
+  const left = variance(returns.map((value, t) => value - values[t]!));
+  if (spread > 0) addMean(log, "value/explained_variance", 1 - left / spread, 1);
 }

@@ -39,6 +39,7 @@ export function valueLoss(options: ValueLossOptions): Term<ValueState> {
       const factor = (options.coefficient * state.coefficients[index]!) / 2;
       const dvalue = valueGradient(gradient);
       let loss = 0;
+      let squares = 0;
       let clipped = 0;
       let count = 0;
       for (let t = 0; t < mask.length; t++) {
@@ -48,10 +49,12 @@ export function valueLoss(options: ValueLossOptions): Term<ValueState> {
         const clips = bounded ** 2 > error ** 2;
         loss += factor * (clips ? bounded ** 2 : error ** 2);
         dvalue[t]! += clips && bounded !== error ? 0 : factor * 2 * error;
+        squares += error ** 2;
         clipped += clips ? 1 : 0;
         count += 1;
       }
       addMean(tally, "value/clip", clipped, count);
+      addMean(tally, "value/error", squares, count);
       return loss;
     },
   };
