@@ -1,5 +1,6 @@
 import type { ValueProblem } from "./check-values.js";
 import type { RewardContext, RewardSample } from "./types.js";
+import type { ModuleFailure } from "./user-module.js";
 
 /** What the worker of a module reward is started with. */
 export interface ModuleStart {
@@ -20,12 +21,6 @@ export interface ModuleCall {
 
 /** Host to worker. */
 export type ModuleRequest = ModuleCall | "close";
-
-/** What an exception of user code looked like, where it can be told. */
-export interface ModuleFailure {
-  message: string;
-  stack?: string;
-}
 
 /** Worker to host: once after loading, then once per call. `values` holds NaN for null. */
 export type ModuleAnswer =

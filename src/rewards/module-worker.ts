@@ -1,10 +1,9 @@
 // Runs in the worker thread of a module reward: loads the user's file, then answers one call at a time.
-import { register } from "node:module";
-import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 import { checkValues } from "./check-values.js";
-import type { ModuleAnswer, ModuleCall, ModuleFailure, ModuleRequest, ModuleStart } from "./module-messages.js";
+import type { ModuleAnswer, ModuleCall, ModuleRequest, ModuleStart } from "./module-messages.js";
 import type { RewardSample } from "./types.js";
+import { describeFailure, importUserModule } from "./user-module.js";
 
 type RewardFunction = (samples: RewardSample[], context: unknown) => unknown;
 
@@ -13,10 +12,7 @@ const port = parentPort!;
 const lastReadIndex = new Int32Array(lastRead);
 
 async function load(): Promise<RewardFunction | null> {
-  if (/\.[mc]?ts$/.test(path) && !("typescript" in process.features && process.features.typescript)) {
-    register("./strip-types.js", import.meta.url);
-  }
-  const exported = (await import(pathToFileURL(path).href)) as { default?: unknown };
+  const exported = await importUserModule(path);
   if (typeof exported.default === "function") return exported.default as RewardFunction;
   port.postMessage({
     kind: "no_function",
@@ -64,16 +60,6 @@ function rebuildSamples(call: ModuleCall): RewardSample[] {
     });
   }
   return samples;
-}
-
-function describeFailure(thrown: unknown): ModuleFailure {
-  if (thrown instanceof Error) {
-    return {
-      message: `${thrown.name}: ${thrown.message}`,
-      ...(thrown.stack === undefined ? {} : { stack: thrown.stack }),
-    };
-  }
-  return { message: `threw ${String(thrown)}` };
 }
 
 try {

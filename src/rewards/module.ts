@@ -5,9 +5,10 @@ import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { RewardSpecOf } from "../config/schema/rewards.js";
 import { ExitCode, GrpoError } from "../errors.js";
-import type { ModuleAnswer, ModuleCall, ModuleFailure, ModuleRequest, ModuleStart } from "./module-messages.js";
+import type { ModuleAnswer, ModuleCall, ModuleRequest, ModuleStart } from "./module-messages.js";
 import { describeSample, rewardError, valueError } from "./reward-error.js";
 import type { CallResult, CallScorer, RewardContext, RewardSample } from "./types.js";
+import type { ModuleFailure } from "./user-module.js";
 
 /** What user code is started with. */
 export interface UserCodeOptions {

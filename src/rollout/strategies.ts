@@ -17,7 +17,7 @@ export async function makeStrategies(
 ): Promise<Strategies> {
   if (config.environment !== null) {
     const { max_turns, max_turn_tokens, max_observation_tokens } = config.environment;
-    const strategy = multiTurnStrategy(await makeEnvironment(config.environment), run.tokenizer, {
+    const strategy = multiTurnStrategy(await makeEnvironment(config.environment, run.seed), run.tokenizer, {
       maxTurns: max_turns,
       maxTurnTokens: max_turn_tokens ?? run.maxLength,
       maxObservationTokens: max_observation_tokens,

@@ -25,7 +25,7 @@ async function rollOut(
 ) {
   const decoder = tinyDecoder("f32", { model_type: "llama", tie_word_embeddings: false, vocab_size: tokenizer.size });
   const engine = new SamplingEngine(decoder, tokenizer, 5);
-  const environment = await makeEnvironment(environmentSchema.parse({ kind: "grid_world" })!);
+  const environment = await makeEnvironment(environmentSchema.parse({ kind: "grid_world" })!, 5);
   const limits = { maxTurns: 5, maxTurnTokens: 3, maxObservationTokens: 50, maxLength: 200, ...options };
   const groups = await Promise.all(
     multiTurnStrategy(environment, tokenizer, limits).run(

@@ -53,9 +53,18 @@ const gridWorld = z
   })
   .describe("A walker A in a map of . and # looks for G; u, d, l, r move it.");
 
+const userModule = z
+  .strictObject({
+    kind: z.literal("module"),
+    ...common,
+    module: pathString().describe("JavaScript or TypeScript file; its default export begins a run on a data row."),
+    timeout_s: z.number().positive().default(10).describe("Seconds one call may take; enough for a local service."),
+  })
+  .describe("An environment of your own: (record, { seed }) => ({ anchor?, step(action, final) }).");
+
 /** What answers the actions of the policy. */
 export const environmentSchema = z
-  .discriminatedUnion("kind", [search, gridWorld])
+  .discriminatedUnion("kind", [search, gridWorld, userModule])
   .nullable()
   .default(null)
   .describe("What answers the policy after each action; null: one prompt, one completion.");

@@ -4,10 +4,11 @@ import { Bm25Index } from "./bm25.js";
 import { readCorpus } from "./corpus.js";
 import { gridWorldEnvironment } from "./grid-world.js";
 import { httpRetriever } from "./http-retriever.js";
+import { moduleEnvironment } from "./module-environment.js";
 import { searchEnvironment } from "./search.js";
 
 /** The environment a configuration asks for. */
-export async function makeEnvironment(config: EnvironmentConfig): Promise<Environment> {
+export async function makeEnvironment(config: EnvironmentConfig, seed: number): Promise<Environment> {
   switch (config.kind) {
     case "search": {
       const { corpus, url, topk, timeout_s } = config;
@@ -17,5 +18,7 @@ export async function makeEnvironment(config: EnvironmentConfig): Promise<Enviro
     }
     case "grid_world":
       return gridWorldEnvironment(config);
+    case "module":
+      return moduleEnvironment(config.module, config.timeout_s, seed);
   }
 }
