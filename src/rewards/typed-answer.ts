@@ -1,5 +1,6 @@
 import type { RewardSpecOf } from "../config/schema/rewards.js";
 import { compileAnswer } from "./answer.js";
+import { meanRouge } from "./rouge/rouge.js";
 import type { RewardSample, SampleScorer } from "./types.js";
 
 /** Keeps the relative error of 0 against 0 defined, as released with Video-R1 and GRPO-CARE. */
@@ -13,6 +14,7 @@ export const answerScores: Readonly<Record<string, (answer: string, wanted: stri
     const [a, b] = [parseNumber(answer), parseNumber(wanted)];
     return Number.isFinite(a) && toCents(a) === toCents(b) ? 1 : 0;
   },
+  "free-form": meanRouge,
   OCR: (answer, wanted) => Math.max(0, 1 - wordErrorRate(answer, wanted)),
   regression: (answer, wanted) => {
     const [a, b] = [parseNumber(answer), parseNumber(wanted)];

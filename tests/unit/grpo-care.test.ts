@@ -96,6 +96,7 @@ test("answers are scored by the type of their question", () => {
   assert.equal(of("numerical", "nan", "nan"), 0);
   assert.equal(of("OCR", "a b", "a c d"), 1 - 2 / 3);
   assert.equal(of("regression", "inf", "3"), 0);
+  assert.equal(of("free-form", "The cats sat", "the cat sat."), 1);
   assert.equal(of("unheard of", "a", "a"), null);
 });
 

@@ -259,7 +259,7 @@ const typedAnswerReward = z
     type: z
       .string()
       .default("{problem_type}")
-      .describe("Template of the question's type: multiple choice, numerical, OCR, regression."),
+      .describe("Template of the question's type: multiple choice, numerical, OCR, free-form, regression."),
     tag: z.string().default("answer").describe("Name of the tag around the answer; the first block counts."),
   })
   .meta({ title: "typed_answer", description: "Nearness to the answer, 0 to 1, by the type of the question." });
