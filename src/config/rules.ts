@@ -191,6 +191,13 @@ export function inactiveKeys(config: Readable): Inactive[] {
   if (config.model?.architecture?.model_type === "qwen2") {
     add("model.architecture.attention_bias", "has no effect in qwen2: its q, k and v always have a bias");
   }
+  if (config.train !== undefined && config.train.activation_checkpointing !== "stream") {
+    add(
+      "train.layer_chunk",
+      "has no effect without train.activation_checkpointing stream: rows are not cut",
+      "train.activation_checkpointing",
+    );
+  }
   if (config.kind === "sft") {
     const why = "has no effect in an sft stage: it teaches the text of `data.completion` with cross-entropy";
     for (const section of ["models", "collect", "shape", "advantage", "objective"]) add(section, why);

@@ -10,6 +10,7 @@ import { rotary } from "../engine/ops/rotary.js";
 import { swiglu } from "../engine/ops/swiglu.js";
 import { treeAttention } from "../engine/ops/tree-attention.js";
 import { Parameter, type Part } from "../engine/parameter.js";
+import { type LayerHalves, streamed } from "../engine/stream.js";
 import { accumulatorType, type FloatType, Tensor } from "../engine/tensor.js";
 import { yieldPoint } from "../engine/yield.js";
 import type { ModelConfig } from "./config.js";
@@ -37,13 +38,19 @@ export interface ForwardInput {
   plan: AttentionPlan;
   /** Key blocks the plan addresses, for a pass with stores of its own. */
   blocks: number;
-  /** One store per layer that outlives the pass (decoding); without it every layer gets a fresh one. */
+  /** One store per layer that outlives the pass (decoding, never in chunks); without it every layer gets a fresh one. */
   stores?: readonly KvStore[];
   /** Rows whose final hidden state is wanted, ascending; all when absent. The last layer runs for these only. */
   outputRows?: Int32Array;
-  /** Recompute each layer's activations in the backward pass instead of keeping them. */
-  checkpoint?: boolean;
+  /** What the backward pass finds; everything when absent. */
+  checkpoint?: Checkpointing;
 }
+
+/**
+ * What a forward pass keeps for the backward: every activation (false), or each layer's input, from which the backward pass
+ * computes the rest again: for all rows together (true) or `chunk` rows at a time.
+ */
+export type Checkpointing = boolean | { chunk: number };
 
 /**
  * A decoder of the Llama family (Llama, Qwen2, Qwen3): pre-norm, rotary positions, grouped-query attention, SwiGLU.
@@ -138,7 +145,9 @@ export class Decoder {
       const rows = i === this.layers.length - 1 ? input.outputRows : undefined;
       const run = (g2: Graph, [hidden]: readonly Tensor[]) =>
         this.#layer(g2, hidden!, layer, input, input.stores?.[i], rows);
-      x = input.checkpoint && g.grad ? await checkpointed(g, [x], run) : run(g, [x]);
+      const { checkpoint } = input;
+      if (typeof checkpoint === "object") x = await this.#streamed(g, x, layer, input, checkpoint.chunk, rows);
+      else x = checkpoint && g.grad ? await checkpointed(g, [x], run) : run(g, [x]);
       const pause = yieldPoint();
       if (pause !== undefined) await pause;
     }
@@ -148,49 +157,75 @@ export class Decoder {
   }
 
   #layer(g: Graph, x: Tensor, p: Layer, input: ForwardInput, store: KvStore | undefined, rows?: Int32Array): Tensor {
-    const { heads, kvHeads, headDim, rmsNormEps } = this.config;
-    const normed = rmsNorm(g, x, p.inputNorm, rmsNormEps);
-    const projected = linear(g, normed, p.qkv, { bias: p.qkvBias });
-    g.done(normed);
-    const qkv = rotary(g, projected, {
-      positions: input.plan.position,
-      table: this.#rope,
-      heads,
-      kvHeads,
-      headDim,
-      qNorm: p.qNorm,
-      kNorm: p.kNorm,
-      epsilon: rmsNormEps,
-    });
-    if (qkv !== projected) g.done(projected);
+    const { project, finish } = this.#halves(p);
+    const { kvHeads, headDim } = this.config;
+    const qkv = project(g, x, input.plan.position);
     const kv = store ?? newKvStore(g, input.blocks, kvHeads, headDim, this.dtype);
-    const attended = treeAttention(g, qkv, {
-      plan: input.plan,
-      kv,
-      heads,
-      kvHeads,
-      headDim,
-      scale: 1 / Math.sqrt(headDim),
-      queryRows: rows,
-    });
+    const attended = treeAttention(g, qkv, { ...this.#attention(input, rows), kv });
     g.done(qkv);
     g.done(kv.k);
     g.done(kv.v);
-    const residual = rows === undefined ? x : gatherRows(g, x, rows);
-    if (residual !== x) g.done(x);
-    const mixed = linear(g, attended, p.output, { bias: p.outputBias, residual });
-    g.done(attended);
-    g.done(residual);
+    return finish(g, x, attended, rows);
+  }
 
-    const normed2 = rmsNorm(g, mixed, p.postNorm, rmsNormEps);
-    const gateUp = linear(g, normed2, p.gateUp, { bias: p.gateUpBias });
-    g.done(normed2);
-    const activated = swiglu(g, gateUp);
-    g.done(gateUp);
-    const out = linear(g, activated, p.down, { bias: p.downBias, residual: mixed });
-    g.done(activated);
-    g.done(mixed);
+  async #streamed(
+    g: Graph,
+    x: Tensor,
+    p: Layer,
+    input: ForwardInput,
+    chunk: number,
+    rows?: Int32Array,
+  ): Promise<Tensor> {
+    const options = { ...this.#attention(input, rows), blocks: input.blocks, chunk };
+    const out = await streamed(g, x, this.#halves(p), options);
+    g.done(x);
     return out;
+  }
+
+  #attention({ plan }: ForwardInput, rows: Int32Array | undefined) {
+    const { heads, kvHeads, headDim } = this.config;
+    return { plan, heads, kvHeads, headDim, scale: 1 / Math.sqrt(headDim), ...(rows && { queryRows: rows }) };
+  }
+
+  /** A layer before and after its attention. */
+  #halves(p: Layer): LayerHalves {
+    const { heads, kvHeads, headDim, rmsNormEps } = this.config;
+    return {
+      project: (g, x, positions) => {
+        const normed = rmsNorm(g, x, p.inputNorm, rmsNormEps);
+        const projected = linear(g, normed, p.qkv, { bias: p.qkvBias });
+        g.done(normed);
+        const qkv = rotary(g, projected, {
+          positions,
+          table: this.#rope,
+          heads,
+          kvHeads,
+          headDim,
+          qNorm: p.qNorm,
+          kNorm: p.kNorm,
+          epsilon: rmsNormEps,
+        });
+        if (qkv !== projected) g.done(projected);
+        return qkv;
+      },
+      finish: (g, x, attended, rows) => {
+        const residual = rows === undefined ? x : gatherRows(g, x, rows);
+        if (residual !== x) g.done(x);
+        const mixed = linear(g, attended, p.output, { bias: p.outputBias, residual });
+        g.done(attended);
+        g.done(residual);
+
+        const normed = rmsNorm(g, mixed, p.postNorm, rmsNormEps);
+        const gateUp = linear(g, normed, p.gateUp, { bias: p.gateUpBias });
+        g.done(normed);
+        const activated = swiglu(g, gateUp);
+        g.done(gateUp);
+        const out = linear(g, activated, p.down, { bias: p.downBias, residual: mixed });
+        g.done(activated);
+        g.done(mixed);
+        return out;
+      },
+    };
   }
 
   /** New key/value stores for decoding, one per layer. The caller disposes them. */

@@ -25,7 +25,7 @@ export interface TreeAttentionAddon {
     stats: number | null,
     ...plan: PlanArguments
   ): void;
-  treeAttentionBackward(
+  treeAttentionBackwardQueries(
     heads: number,
     kvHeads: number,
     headDim: number,
@@ -41,9 +41,21 @@ export interface TreeAttentionAddon {
     accumulate: boolean,
     dk: number,
     dv: number,
+    continued: boolean,
     kRows: number,
     vColumns: number,
     delta: number,
+    ...plan: PlanArguments
+  ): void;
+  treeAttentionBackwardKeys(
+    heads: number,
+    kvHeads: number,
+    headDim: number,
+    rows: number,
+    dk: number,
+    dv: number,
+    dqkv: number,
+    accumulate: boolean,
     ...plan: PlanArguments
   ): void;
   copyBlocks(kvHeads: number, headDim: number, k: number, v: number, copies: Int32Array): void;

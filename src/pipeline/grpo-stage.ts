@@ -25,6 +25,7 @@ import { makeStrategies, type Strategies } from "../rollout/strategies.js";
 import { Purpose } from "../rollout/stream-key.js";
 import { type Episode, type Group, type Task, trainedEpisodes } from "../tree/episode.js";
 import { restoreOptimizer } from "./checkpoint.js";
+import { checkpointingOf } from "./checkpointing.js";
 import { collectGroups } from "./collect.js";
 import { type Evaluation, evaluationOf } from "./evaluation.js";
 import { GroupBuffer } from "./group-buffer.js";
@@ -215,7 +216,7 @@ async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[
       vocabSize: tokenizer.size,
       maxTokens: train.max_tokens_per_microbatch,
       sharedPrefix: train.shared_prefix === "on",
-      checkpoint: train.activation_checkpointing === "layer",
+      checkpoint: checkpointingOf(train),
     },
     evaluation,
     parts: stateful,

@@ -4,6 +4,7 @@ import type { Decoder } from "../model/decoder.js";
 import type { PackedTree } from "../model/packed-tree.js";
 import type { ScalarHead } from "../model/scalar-head.js";
 import type { Episode } from "../tree/episode.js";
+import { checkpointingFor } from "./checkpointing.js";
 import { cutTrees, type PassCounts, type PassOptions, pack } from "./policy.js";
 
 /**
@@ -23,7 +24,7 @@ export async function headScores(
     const tree = pack(episodes, wanted, indices, options);
     const g = new Graph({ grad: false });
     try {
-      const output = tree.pairIds.length === 0 ? null : await forward(g, decoder, head, tree, false);
+      const output = tree.pairIds.length === 0 ? null : await forward(g, decoder, head, tree, options);
       const said = gather(tree, output, head.outputs);
       for (const [k, e] of indices.entries()) scores[e] = said[k]!;
     } finally {
@@ -55,8 +56,7 @@ export async function accumulateHeadGradients(
     counts.logicalTokens += tree.logicalTokens;
     const g = new Graph({ grad: true });
     try {
-      const checkpoint = options.checkpoint || tree.tokens.length > options.maxTokens;
-      const output = await forward(g, decoder, head, tree, checkpoint);
+      const output = await forward(g, decoder, head, tree, options);
       const dscores = scatter(tree, gradients(indices, gather(tree, output, head.outputs)), head.outputs);
       g.seed(output, Tensor.from(dscores, output.shape, accumulatorType(decoder.dtype)));
       await g.backward();
@@ -67,8 +67,9 @@ export async function accumulateHeadGradients(
   return counts;
 }
 
-async function forward(g: Graph, decoder: Decoder, head: ScalarHead, tree: PackedTree, checkpoint: boolean) {
+async function forward(g: Graph, decoder: Decoder, head: ScalarHead, tree: PackedTree, options: PassOptions) {
   const { tokens, plan, blocks, outputRows } = tree;
+  const checkpoint = checkpointingFor(decoder.config, tokens.length, options);
   const hidden = await decoder.forward(g, { tokens, plan, blocks, outputRows, checkpoint });
   const output = head.forward(g, hidden);
   g.done(hidden);

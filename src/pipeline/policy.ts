@@ -1,11 +1,12 @@
 import { Graph } from "../engine/graph.js";
 import { linearLogprob } from "../engine/ops/linear-logprob.js";
 import { accumulatorType, Tensor } from "../engine/tensor.js";
-import type { Decoder } from "../model/decoder.js";
+import type { Checkpointing, Decoder } from "../model/decoder.js";
 import { type PackedTree, packEpisodes } from "../model/packed-tree.js";
 import type { ScalarHead } from "../model/scalar-head.js";
 import type { Episode } from "../tree/episode.js";
 import { pathSegments, type Segment } from "../tree/segment.js";
+import { checkpointingFor } from "./checkpointing.js";
 
 /** What a pass over episodes depends on besides the weights. */
 export interface PassOptions {
@@ -17,8 +18,8 @@ export interface PassOptions {
   maxTokens: number;
   /** Whether episodes of one prompt share its rows, or each is packed on its own. */
   sharedPrefix: boolean;
-  /** Recompute activations layer by layer in the backward pass. */
-  checkpoint: boolean;
+  /** What the forward pass keeps for the backward. The result does not depend on it. */
+  checkpoint: Checkpointing;
 }
 
 /** Per-token numbers of a pass: one array per episode over its response, NaN where nothing was asked for. */
@@ -84,11 +85,9 @@ export async function accumulateGradients(
     counts.logicalTokens += tree.logicalTokens;
     if (tree.pairIds.length === 0) continue;
     counts.uniqueTokens += tree.tokens.length;
-    // A tree that passes the budget by itself keeps only the inputs of its layers.
-    const checkpoint = options.checkpoint || tree.tokens.length > options.maxTokens;
     const g = new Graph({ grad: true });
     try {
-      const said = await runTree(g, decoder, tree, { ...options, checkpoint });
+      const said = await runTree(g, decoder, tree, options);
       const rows = gradients(indices, said);
       seed(g, said.logpTensor, scatterPairs(tree, rows), decoder);
       if (options.entropy) seed(g, said.entropyTensor, scatterRows(tree, rows, "dentropy"), decoder);
@@ -112,7 +111,7 @@ async function runTree(
     plan: tree.plan,
     blocks: tree.blocks,
     outputRows: tree.outputRows,
-    checkpoint: options.checkpoint,
+    checkpoint: checkpointingFor(decoder.config, tree.tokens.length, options),
   });
   const out = linearLogprob(g, hidden, decoder.head, {
     rows: tree.pairRows,

@@ -8,6 +8,7 @@ import { promptSegment } from "../rollout/strategy.js";
 import { type Episode, policyLoss, type Task } from "../tree/episode.js";
 import { Origin, type Segment } from "../tree/segment.js";
 import { restoreOptimizer } from "./checkpoint.js";
+import { checkpointingOf } from "./checkpointing.js";
 import { evaluationOf } from "./evaluation.js";
 import { accumulateGradients, type PassOptions } from "./policy.js";
 import { type Run, record, showStage } from "./run.js";
@@ -42,7 +43,7 @@ export async function runSftStage(run: Run, stage: Stage): Promise<void> {
     vocabSize: tokenizer.size,
     maxTokens: train.max_tokens_per_microbatch,
     sharedPrefix: false,
-    checkpoint: train.activation_checkpointing === "layer",
+    checkpoint: checkpointingOf(train),
     entropy: false,
   };
 

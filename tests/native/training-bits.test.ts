@@ -84,6 +84,8 @@ for (const [name, family] of Object.entries(families)) {
         [{ maxTokens: 1 }, 2],
         [{ checkpoint: true }, 1],
         [{ checkpoint: true, maxTokens: 300 }, 2],
+        [{ checkpoint: { chunk: 101 } }, 2],
+        [{ checkpoint: { chunk: 64 }, maxTokens: 300 }, 1],
       ] as const) {
         assert.deepEqual(await run(options, useThreads), want, JSON.stringify({ ...options, useThreads }));
       }

@@ -14,12 +14,16 @@ void blend_tensors(const Napi::CallbackInfo& info) {
   blend(a.pool(), target.dtype, target.numel, a.number(2, "weight"), source.data, target.data);
 }
 
-// tensorCopy(target, source)
+// tensorCopy(target, targetOffset, source, sourceOffset, count): elements of one tensor into another
 void copy(const Napi::CallbackInfo& info) {
   const Args a(info, "tensorCopy");
   Tensor& target = a.tensor(0, "target");
-  const Tensor& source = a.tensor(1, "source", target.numel, target.dtype);
-  std::memcpy(target.data, source.data, target.bytes());
+  const Tensor& source = a.tensor(2, "source");
+  const std::size_t to = a.size(1, "targetOffset"), from = a.size(3, "sourceOffset"), count = a.size(4, "count");
+  if (source.dtype != target.dtype) a.fail("source and target differ in type");
+  if (to + count > target.numel || from + count > source.numel) a.fail("the range lies outside of a tensor");
+  const std::size_t size = size_of(target.dtype);
+  std::memmove(static_cast<char*>(target.data) + to * size, static_cast<const char*>(source.data) + from * size, count * size);
 }
 
 }  // namespace

@@ -58,7 +58,9 @@ AttentionPlan plan_of(const Args& a, std::size_t i, std::size_t rows, std::size_
     }
   }
   if (a.has(i + 6)) {
+    static const std::int32_t none = 0;
     p.query_rows = a.array<std::int32_t>(i + 6, "queryRows", &p.queries);
+    if (p.queries == 0) p.query_rows = &none;  // an empty array may come without memory, and null means every row
     for (std::size_t q = 0; q < p.queries; ++q)
       if (p.query_rows[q] < (q > 0 ? p.query_rows[q - 1] + 1 : 0) || static_cast<std::size_t>(p.query_rows[q]) >= rows)
         a.fail("queryRows must ascend and name rows of the plan");
@@ -95,10 +97,10 @@ void tree_attention(const Napi::CallbackInfo& info) {
   a.backend().attention.forward(a.pool(), qkv.dtype, s, plan, qkv.data, k.data, v.data, out.data, stats);
 }
 
-// treeAttentionBackward(heads, kvHeads, headDim, scale, rows, qkv, k, v, out, stats, dout, dqkv, accumulate,
-//                       dk, dv, kRows, vColumns, delta, position, table, tableStart, blocks, writeBlock, copies, queryRows | null, lastKeys | null)
-void tree_attention_backward(const Napi::CallbackInfo& info) {
-  const Args a(info, "treeAttentionBackward");
+// treeAttentionBackwardQueries(heads, kvHeads, headDim, scale, rows, qkv, k, v, out, stats, dout, dqkv, accumulate, dk, dv, continued,
+//                              kRows, vColumns, delta, position, table, tableStart, blocks, writeBlock, copies, queryRows | null, lastKeys | null)
+void backward_queries(const Napi::CallbackInfo& info) {
+  const Args a(info, "treeAttentionBackwardQueries");
   const AttentionShape s = shape_of(a, 0, a.number(3, "scale"));
   const std::size_t rows = a.size(4, "rows");
   const Tensor& qkv = a.tensor(5, "qkv", rows * s.width());
@@ -108,15 +110,32 @@ void tree_attention_backward(const Napi::CallbackInfo& info) {
   const std::size_t blocks = blocks_of(a, k, s);
   if (k.dtype != dtype) a.fail("k and qkv differ in type");
   const Tensor& v = a.tensor(7, "v", k.numel, dtype);
-  const AttentionPlan plan = plan_of(a, 18, rows, blocks);
+  const AttentionPlan plan = plan_of(a, 19, rows, blocks);
   const std::size_t numel = plan.queries * s.heads * s.head_dim;
   const Tensor& out = a.tensor(8, "out", numel, dtype);
   const Tensor& stats = a.tensor(9, "stats", plan.queries * s.heads * 2, sums);
   const AttentionGradients g{a.tensor(10, "dout", numel, dtype).data,       a.tensor(11, "dqkv", qkv.numel, dtype).data,
                              a.flag(12),                                    a.tensor(13, "dk", k.numel, sums).data,
-                             a.tensor(14, "dv", k.numel, sums).data,        a.tensor(15, "kRows", k.numel, dtype).data,
-                             a.tensor(16, "vColumns", k.numel, dtype).data, a.tensor(17, "delta", plan.queries * s.heads, sums).data};
-  a.backend().attention.backward(a.pool(), dtype, s, plan, blocks, qkv.data, k.data, v.data, out.data, stats.data, g);
+                             a.tensor(14, "dv", k.numel, sums).data,        a.flag(15),
+                             a.tensor(16, "kRows", k.numel, dtype).data,    a.tensor(17, "vColumns", k.numel, dtype).data,
+                             a.tensor(18, "delta", plan.queries * s.heads, sums).data};
+  a.backend().attention.backward_queries(a.pool(), dtype, s, plan, blocks, qkv.data, k.data, v.data, out.data, stats.data, g);
+}
+
+// treeAttentionBackwardKeys(heads, kvHeads, headDim, rows, dk, dv, dqkv, accumulate,
+//                           position, table, tableStart, blocks, writeBlock, copies, queryRows | null, lastKeys | null)
+void backward_keys(const Napi::CallbackInfo& info) {
+  const Args a(info, "treeAttentionBackwardKeys");
+  const AttentionShape s = shape_of(a, 0, 1);
+  const std::size_t rows = a.size(3, "rows");
+  const Tensor& dqkv = a.tensor(6, "dqkv", rows * s.width());
+  if (!is_float(dqkv.dtype)) a.fail("dqkv must be a tensor of floats");
+  const DType sums = accumulator(dqkv.dtype);
+  const Tensor& dk = a.tensor(4, "dk");
+  const AttentionPlan plan = plan_of(a, 8, rows, blocks_of(a, dk, s));
+  if (dk.dtype != sums) a.fail("dk has the wrong type");
+  const Tensor& dv = a.tensor(5, "dv", dk.numel, sums);
+  a.backend().attention.backward_keys(a.pool(), dqkv.dtype, s, plan, dk.data, dv.data, dqkv.data, a.flag(7));
 }
 
 // copyBlocks(kvHeads, headDim, k, v, copies)
@@ -184,7 +203,8 @@ void rotary_backward(const Napi::CallbackInfo& info) {
 
 void register_tree_attention(Napi::Env env, Napi::Object exports) {
   expose(env, exports, "treeAttention", tree_attention);
-  expose(env, exports, "treeAttentionBackward", tree_attention_backward);
+  expose(env, exports, "treeAttentionBackwardQueries", backward_queries);
+  expose(env, exports, "treeAttentionBackwardKeys", backward_keys);
   expose(env, exports, "copyBlocks", copy_blocks);
   expose(env, exports, "rotary", rotary_forward);
   expose(env, exports, "rotaryBackward", rotary_backward);

@@ -30,8 +30,8 @@ void forward(ThreadPool& pool, DType dtype, const AttentionShape& shape, const A
 }
 
 template <AllTiles (*all_tiles)()>
-void backward(ThreadPool& pool, DType dtype, const AttentionShape& shape, const AttentionPlan& plan, std::size_t blocks,
-              const void* qkv, const void* k, const void* v, const void* out, const void* stats, const AttentionGradients& g) {
+void backward_queries(ThreadPool& pool, DType dtype, const AttentionShape& shape, const AttentionPlan& plan, std::size_t blocks,
+                      const void* qkv, const void* k, const void* v, const void* out, const void* stats, const AttentionGradients& g) {
   const AllTiles& tiles = tiles_of<all_tiles>();
   with_type(dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -46,12 +46,25 @@ void backward(ThreadPool& pool, DType dtype, const AttentionShape& shape, const 
                 static_cast<const T*>(g.dout),
                 static_cast<T*>(g.dqkv),
                 g.accumulate,
+                g.continued,
                 static_cast<C*>(g.dk),
                 static_cast<C*>(g.dv),
                 static_cast<T*>(g.k_rows),
                 static_cast<T*>(g.v_columns),
                 static_cast<C*>(g.delta)}
         .run(blocks);
+  });
+}
+
+template <AllTiles (*all_tiles)()>
+void backward_keys(ThreadPool& pool, DType dtype, const AttentionShape& shape, const AttentionPlan& plan, void* dk, void* dv, void* dqkv,
+                   bool accumulate) {
+  const AllTiles& tiles = tiles_of<all_tiles>();
+  with_type(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    using C = compute_t<T>;
+    const Walk<T> w{pool, pick(tiles, zero), shape, plan};
+    BackwardKeys<T>{w, static_cast<C*>(dk), static_cast<C*>(dv), static_cast<T*>(dqkv), accumulate}.run();
   });
 }
 
@@ -73,7 +86,7 @@ AllTiles neon_tiles() { return {neon_tiles_f32(), neon_tiles_b16(), reference_ti
 
 template <AllTiles (*all_tiles)()>
 AttentionKernels kernels(const RotaryKernels& rotary) {
-  return {forward<all_tiles>, backward<all_tiles>, copy_blocks, rotary.forward, rotary.backward};
+  return {forward<all_tiles>, backward_queries<all_tiles>, backward_keys<all_tiles>, copy_blocks, rotary.forward, rotary.backward};
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 #pragma once
-// Backward of tree attention in two passes that need no sum across threads: dq per query, then dk and dv per block.
+// Backward of tree attention in passes that need no sum across threads: dq per query, dk and dv per block, then per row.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -52,13 +52,14 @@ struct Backward {
   const C* stats;
   const T* dout;
   T* dqkv;
-  bool accumulate;
+  bool accumulate, continued;
   C *dk, *dv;
   T *k_rows, *v_columns;
   C* delta;
 
   // K as rows and V as columns; slots without a key are zero, so that what memory held before cannot leak.
   void transpose(std::size_t id, std::size_t head, std::size_t filled) const {
+    if (filled == 0) return;
     const std::size_t at = w.block_offset(static_cast<std::int32_t>(id), head);
     std::fill_n(k_rows + at, w.block, T{});
     std::fill_n(v_columns + at, w.block, T{});
@@ -104,8 +105,10 @@ struct Backward {
     T *q = arena.take<T>(rows * padded), *dy = arena.take<T>(rows * padded);
     C *kept = arena.take<C>(rows * 2), *d = arena.take<C>(rows);
     std::int32_t* seen = arena.take<std::int32_t>(rows);
-    std::fill_n(dk + at, w.block, C(0));
-    std::fill_n(dv + at, w.block, C(0));
+    if (!continued) {
+      std::fill_n(dk + at, w.block, C(0));
+      std::fill_n(dv + at, w.block, C(0));
+    }
     for (std::size_t first = index.start[id]; first < index.start[id + 1]; first += most) {
       const std::size_t count = std::min(most, index.start[id + 1] - first);
       for (std::size_t i = 0; i < count; ++i) {
@@ -120,6 +123,27 @@ struct Backward {
     }
   }
   std::size_t chunk_queries() const { return std::max<std::size_t>(1, 96 / w.group); }
+
+  void run(std::size_t blocks) const {
+    const BlockIndex index = index_blocks(w, blocks);
+    const std::size_t heads = w.shape.kv_heads, rows = std::max(w.unit_queries(), chunk_queries()) * w.group;
+    const double work = w.pairs() * 4;
+    w.reserve(rows * (2 * w.padded * sizeof(T) + (w.padded + 3) * sizeof(C) + 4) + 6 * 64);
+    const auto arena = [&](int thread) { return Arena{static_cast<char*>(w.pool.scratch(thread, 0))}; };
+    w.spread(blocks * heads, work, [&](std::size_t i, int) { transpose(i / heads, i % heads, index.filled[i / heads]); });
+    w.spread(w.units(), work, [&](std::size_t i, int thread) { queries(w.unit(i), arena(thread)); });
+    w.spread(blocks * heads, work, [&](std::size_t i, int thread) { keys(i / heads, i % heads, index, arena(thread)); });
+  }
+};
+
+// Gradients of keys and values, from the blocks to the rows that wrote them.
+template <class T>
+struct BackwardKeys {
+  using C = compute_t<T>;
+  const Walk<T>& w;
+  C *dk, *dv;
+  T* dqkv;
+  bool accumulate;
 
   void copied() const {
     for (std::size_t i = w.plan.copies; i-- > 0;)
@@ -150,20 +174,12 @@ struct Backward {
     }
   }
 
-  void run(std::size_t blocks) const {
-    const BlockIndex index = index_blocks(w, blocks);
-    const std::size_t heads = w.shape.kv_heads, rows = std::max(w.unit_queries(), chunk_queries()) * w.group;
-    const double work = w.pairs() * 4;
-    w.reserve(rows * (2 * w.padded * sizeof(T) + (w.padded + 3) * sizeof(C) + 4) + 6 * 64);
-    const auto arena = [&](int thread) { return Arena{static_cast<char*>(w.pool.scratch(thread, 0))}; };
-    w.spread(blocks * heads, work, [&](std::size_t i, int) { transpose(i / heads, i % heads, index.filled[i / heads]); });
-    w.spread(w.units(), work, [&](std::size_t i, int thread) { queries(w.unit(i), arena(thread)); });
-    w.spread(blocks * heads, work, [&](std::size_t i, int thread) { keys(i / heads, i % heads, index, arena(thread)); });
+  void run() const {
     copied();
     std::vector<bool> queried(w.plan.rows, w.plan.query_rows == nullptr);
     if (w.plan.query_rows)
       for (std::size_t i = 0; i < w.plan.queries; ++i) queried[w.plan.row_of(i)] = true;
-    w.spread(w.plan.rows, work, [&](std::size_t row, int) { scatter(row, queried[row]); });
+    w.spread(w.plan.rows, static_cast<double>(w.plan.rows * w.width), [&](std::size_t row, int) { scatter(row, queried[row]); });
   }
 };
 

@@ -23,10 +23,17 @@ export const trainSchema = z
       .default("on")
       .describe("`on` computes a prompt once for its whole group; `off` once per completion. The result is the same."),
     activation_checkpointing: z
-      .enum(["none", "layer"])
+      .enum(["none", "layer", "stream"])
       .default("none")
       .describe(
-        "`layer` keeps only the input of each layer and computes the rest again: less memory, a third more time.",
+        "`layer` keeps only the input of each layer and computes the rest again: less memory, a third more time. `stream` does so in chunks of rows (StreamBP): less memory still, for long contexts. The result does not depend on it. A tree beyond max_tokens_per_microbatch gets `layer` or `stream` of itself.",
+      ),
+    layer_chunk: z
+      .int()
+      .positive()
+      .optional()
+      .describe(
+        "Rows that `activation_checkpointing: stream` computes together; 512 when absent. The result does not depend on it.",
       ),
     max_tokens_per_microbatch: z
       .int()

@@ -16,8 +16,3 @@ export function advanceAverage(
   if (step % every !== 0) return;
   for (const [i, target] of slot.entries()) moveTowards(target, source[i]!, 1 - decay);
 }
-
-/** target = source, two tensors of one type and size. */
-export function copyTensor(target: Tensor, source: Tensor): void {
-  loadAddon().tensorCopy(target.handle, source.handle);
-}

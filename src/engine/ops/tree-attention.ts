@@ -20,6 +20,17 @@ export interface TreeAttentionOptions {
 }
 
 /**
+ * Gradients of the keys and values of a pool while the backward pass goes through its queries, and the scratch for it. The
+ * sums continue from call to call, so that runs of rows in ascending order give the bits of one call for all.
+ */
+export interface KeyGradients {
+  dk: Tensor;
+  dv: Tensor;
+  kRows: Tensor;
+  vColumns: Tensor;
+}
+
+/**
  * Attention over the paths of a forest, each key computed and stored once: causal, or up to `plan.lastKeys`.
  *
  * @param qkv (rows, (heads + 2 kvHeads) headDim): queries, keys, values, positions already embedded
@@ -27,22 +38,35 @@ export interface TreeAttentionOptions {
  * @throws RangeError with code GRPO_SHAPE when the plan does not fit the tensors
  */
 export function treeAttention(g: Graph, qkv: Tensor, options: TreeAttentionOptions): Tensor {
+  const { kv } = options;
+  const { out, stats } = attend(g, qkv, options);
+  if (stats === null) {
+    g.done(kv.k);
+    g.done(kv.v);
+    return out;
+  }
+  g.record([out], [stats, kv.k, kv.v], () => {
+    const dout = g.gradient(out);
+    if (dout === null) return;
+    const { tensor: dqkv, accumulate } = g.inputGradient(qkv);
+    const keys = newKeyGradients(kv, false);
+    backwardQueries({ qkv, out, stats, dout, dqkv, accumulate, keys, continued: false }, options);
+    backwardKeys(keys, dqkv, accumulate, options);
+    disposeKeyGradients(keys);
+  });
+  return out;
+}
+
+/**
+ * The forward pass alone. With a tape it also gives `stats`, which {@link backwardQueries} needs; nothing is recorded.
+ *
+ * @throws RangeError with code GRPO_SHAPE when the plan does not fit the tensors
+ */
+export function attend(g: Graph, qkv: Tensor, options: TreeAttentionOptions): { out: Tensor; stats: Tensor | null } {
   const { plan, kv, heads, kvHeads, headDim, scale } = options;
-  const dtype = qkv.dtype as FloatType;
   const queries = options.queryRows?.length ?? plan.rows;
-  const sums = accumulatorType(dtype);
-  const planArguments: PlanArguments = [
-    plan.position,
-    plan.table,
-    plan.tableStart,
-    plan.blocks,
-    plan.writeBlock,
-    plan.copies,
-    options.queryRows ?? null,
-    plan.lastKeys ?? null,
-  ];
-  const out = g.empty(dtype, [queries, heads * headDim]);
-  const stats = g.grad ? g.empty(sums, [queries, heads, 2]) : null;
+  const out = g.empty(qkv.dtype, [queries, heads * headDim]);
+  const stats = g.grad ? g.empty(accumulatorType(qkv.dtype), [queries, heads, 2]) : null;
   loadAddon().treeAttention(
     heads,
     kvHeads,
@@ -54,48 +78,99 @@ export function treeAttention(g: Graph, qkv: Tensor, options: TreeAttentionOptio
     kv.v.handle,
     out.handle,
     stats?.handle ?? null,
-    ...planArguments,
+    ...planArguments(options),
   );
-  if (stats === null) {
-    g.done(kv.k);
-    g.done(kv.v);
-    return out;
-  }
-  g.record([out], [stats, kv.k, kv.v], () => {
-    const dout = g.gradient(out);
-    if (dout === null) return;
-    const { tensor: dqkv, accumulate } = g.inputGradient(qkv);
-    const pool = kv.k.shape;
-    const work = [
-      new Tensor(sums, pool),
-      new Tensor(sums, pool),
-      new Tensor(dtype, pool),
-      new Tensor(dtype, pool),
-      new Tensor(sums, [queries, heads]),
-    ] as const;
-    const [dk, dv, kRows, vColumns, delta] = work;
-    loadAddon().treeAttentionBackward(
-      heads,
-      kvHeads,
-      headDim,
-      scale,
-      plan.rows,
-      qkv.handle,
-      kv.k.handle,
-      kv.v.handle,
-      out.handle,
-      stats.handle,
-      dout.handle,
-      dqkv.handle,
-      accumulate,
-      dk.handle,
-      dv.handle,
-      kRows.handle,
-      vColumns.handle,
-      delta.handle,
-      ...planArguments,
-    );
-    for (const tensor of work) tensor.dispose();
-  });
-  return out;
+  return { out, stats };
+}
+
+/** Tensors of one call of {@link backwardQueries}: those of the forward pass, their gradients, and the sums over queries. */
+export interface QueryGradients {
+  qkv: Tensor;
+  out: Tensor;
+  stats: Tensor;
+  dout: Tensor;
+  dqkv: Tensor;
+  accumulate: boolean;
+  keys: KeyGradients;
+  /** Whether `keys` continue from an earlier run of rows. */
+  continued: boolean;
+}
+
+/**
+ * Gradients of the queries, into their columns of `dqkv`, and what they add to those of the keys they saw.
+ *
+ * @throws RangeError with code GRPO_SHAPE when the plan does not fit the tensors
+ */
+export function backwardQueries(t: QueryGradients, options: TreeAttentionOptions): void {
+  const { plan, kv, heads, kvHeads, headDim, scale } = options;
+  const delta = new Tensor(t.stats.dtype, [t.out.shape[0]!, heads]);
+  loadAddon().treeAttentionBackwardQueries(
+    heads,
+    kvHeads,
+    headDim,
+    scale,
+    plan.rows,
+    t.qkv.handle,
+    kv.k.handle,
+    kv.v.handle,
+    t.out.handle,
+    t.stats.handle,
+    t.dout.handle,
+    t.dqkv.handle,
+    t.accumulate,
+    t.keys.dk.handle,
+    t.keys.dv.handle,
+    t.continued,
+    t.keys.kRows.handle,
+    t.keys.vColumns.handle,
+    delta.handle,
+    ...planArguments(options),
+  );
+  delta.dispose();
+}
+
+/**
+ * Adds the gradients of the plan's copied keys to those of their source and writes those of the plan's rows into their columns
+ * of `dqkv`; columns of queries that nobody asked for become zero.
+ *
+ * @throws RangeError with code GRPO_SHAPE when the plan does not fit the tensors
+ */
+export function backwardKeys(
+  keys: KeyGradients,
+  dqkv: Tensor,
+  accumulate: boolean,
+  options: Omit<TreeAttentionOptions, "kv" | "scale">,
+): void {
+  loadAddon().treeAttentionBackwardKeys(
+    options.heads,
+    options.kvHeads,
+    options.headDim,
+    options.plan.rows,
+    keys.dk.handle,
+    keys.dv.handle,
+    dqkv.handle,
+    accumulate,
+    ...planArguments(options),
+  );
+}
+
+/** Gradients for the pools of a store, `zero` where sums are to continue from the start; free them with {@link disposeKeyGradients}. */
+export function newKeyGradients({ k }: KvStore, zero: boolean): KeyGradients {
+  const sums = accumulatorType(k.dtype as FloatType);
+  return {
+    dk: new Tensor(sums, k.shape, zero),
+    dv: new Tensor(sums, k.shape, zero),
+    kRows: new Tensor(k.dtype, k.shape),
+    vColumns: new Tensor(k.dtype, k.shape),
+  };
+}
+
+/** Frees what {@link newKeyGradients} made. */
+export function disposeKeyGradients(keys: KeyGradients): void {
+  for (const tensor of Object.values(keys) as Tensor[]) tensor.dispose();
+}
+
+function planArguments({ plan, queryRows }: Pick<TreeAttentionOptions, "plan" | "queryRows">): PlanArguments {
+  const { position, table, tableStart, blocks, writeBlock, copies, lastKeys } = plan;
+  return [position, table, tableStart, blocks, writeBlock, copies, queryRows ?? null, lastKeys ?? null];
 }

@@ -1,0 +1,27 @@
+import type { Stage } from "../config/schema.js";
+import { activationSizes } from "../model/activation-memory.js";
+import type { ModelConfig } from "../model/config.js";
+import type { Checkpointing } from "../model/decoder.js";
+
+/** Rows of a chunk when nothing is said: enough for products to run at full speed. */
+const CHUNK = 512;
+
+/** What `train.activation_checkpointing` asks for. */
+export function checkpointingOf(train: Stage["train"]): Checkpointing {
+  if (train.activation_checkpointing === "stream") return { chunk: train.layer_chunk ?? CHUNK };
+  return train.activation_checkpointing === "layer";
+}
+
+/**
+ * The same for one tree of `tokens` rows: a tree that passes the budget by itself keeps only the inputs of its layers, and goes
+ * through them in chunks where even that would hold more than the budget's tokens do.
+ */
+export function checkpointingFor(
+  config: ModelConfig,
+  tokens: number,
+  { checkpoint, maxTokens }: { checkpoint: Checkpointing; maxTokens: number },
+): Checkpointing {
+  if (tokens <= maxTokens || typeof checkpoint === "object") return checkpoint;
+  const { plain, layer } = activationSizes(config);
+  return tokens * layer <= maxTokens * (checkpoint ? layer : plain) ? true : { chunk: Math.min(CHUNK, maxTokens) };
+}
