@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Stage } from "../config/schema.js";
-import { copyTensor } from "../engine/ops/blend.js";
+import { copyTensor } from "../engine/ops/copy.js";
 import type { Decoder } from "../model/decoder.js";
 import { loadDecoder } from "../model/weights.js";
 import { copyDecoder } from "./model-slots.js";

@@ -1,13 +1,21 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { engineInfo, memoryStats, setThreads } from "../../src/engine/engine-info.js";
-import type { FloatType } from "../../src/engine/tensor.js";
+import { Graph } from "../../src/engine/graph.js";
+import { newKvStore } from "../../src/engine/kv-store.js";
+import { gatherRows } from "../../src/engine/ops/gather-rows.js";
+import { linear } from "../../src/engine/ops/linear.js";
+import { treeAttention } from "../../src/engine/ops/tree-attention.js";
+import { type LayerHalves, streamed } from "../../src/engine/stream.js";
+import { type FloatType, Tensor } from "../../src/engine/tensor.js";
 import type { Checkpointing, Decoder } from "../../src/model/decoder.js";
 import { accumulateGradients } from "../../src/pipeline/policy.js";
 import { responseLength } from "../../src/tree/episode.js";
 import { richForest } from "../forests.js";
 import { randomNumbers } from "../random-rows.js";
 import { families, tinyDecoder } from "../tiny-decoder.js";
+import { noise, planOf } from "./attention-trees.js";
+import { parameter } from "./check.js";
 
 const { threads } = engineInfo();
 after(() => setThreads(threads));
@@ -60,3 +68,66 @@ for (const [name, dtype, chunks] of cases) {
     decoder.dispose();
   });
 }
+
+/** Attention of 2 heads of 16 on one key head between two projections, over a branched tree of width 32. */
+const { plan, blockCount: blocks } = planOf([
+  { parent: -1, at: 0, length: 70 },
+  { parent: 0, at: 70, length: 9 },
+  { parent: 0, at: 33, length: 40 },
+  { parent: 2, at: 17, length: 5 },
+]);
+const attention = { plan, heads: 2, kvHeads: 1, headDim: 16, scale: 0.25 };
+const project = parameter(noise(64 * 32, 2), "f32", "panels", [64, 32]);
+const output = parameter(noise(32 * 32, 3), "f32", "panels", [32, 32]);
+const layer: LayerHalves = {
+  project: (g, x) => linear(g, x, project),
+  finish: (g, x, attended, rows) =>
+    linear(g, attended, output, { residual: rows === undefined ? x : gatherRows(g, x, rows) }),
+};
+
+/** Output and gradients of the layer, whose input also reaches the loss directly. */
+async function layerOutcome(chunk: number | null, queryRows?: Int32Array): Promise<unknown[]> {
+  const g = new Graph({ grad: true });
+  const x = g.own(Tensor.from(noise(plan.rows * 32, 4), [plan.rows, 32]));
+  const options = { ...attention, ...(queryRows && { queryRows }) };
+  const plain = () =>
+    layer.finish(
+      g,
+      x,
+      treeAttention(g, layer.project(g, x, plan.position), { ...options, kv: newKvStore(g, blocks, 1, 16, "f32") }),
+      queryRows,
+    );
+  const y = chunk === null ? plain() : await streamed(g, x, layer, { ...options, blocks, chunk });
+  const said = y.read();
+  g.seed(x, Tensor.from(noise(x.size, 5), x.shape));
+  g.seed(y, Tensor.from(noise(y.size, 6), y.shape));
+  await g.backward();
+  const dx = g.takeGradient(x)!;
+  const gradients = [dx.read(), project.grad!.read(), output.grad!.read()];
+  for (const owner of [dx, g]) owner.dispose();
+  for (const p of [project, output]) p.clearGrad();
+  return [said, ...gradients];
+}
+
+test("a streamed layer continues the gradient that its input has from elsewhere", async () => {
+  const want = await layerOutcome(null);
+  for (const chunk of [7, 64, 500]) assert.deepEqual(await layerOutcome(chunk), want, `chunks of ${chunk}`);
+});
+
+test("a streamed layer passes over chunks in which no row is queried", async () => {
+  const rows = Int32Array.of(2, 5, 6, 64, 65, 66, 69, 70, 72, 80, 123);
+  const want = await layerOutcome(null, rows);
+  for (const chunk of [1, 7, 64]) assert.deepEqual(await layerOutcome(chunk, rows), want, `chunks of ${chunk}`);
+  const none = new Int32Array(0);
+  assert.deepEqual(await layerOutcome(7, none), await layerOutcome(null, none));
+});
+
+test("a layer whose rows see keys after them is not cut", async () => {
+  const g = new Graph({ grad: false });
+  const x = g.own(Tensor.from(noise(plan.rows * 32, 4), [plan.rows, 32]));
+  const seesAll = { ...plan, lastKeys: plan.position };
+  await assert.rejects(streamed(g, x, layer, { ...attention, plan: seesAll, blocks, chunk: 8 }), {
+    message: "cutRows: rows that see keys after them cannot be cut",
+  });
+  g.dispose();
+});
