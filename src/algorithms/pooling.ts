@@ -24,3 +24,24 @@ export function poolHidden(hidden: Float64Array, mask: Uint8Array, pooling: Pool
   }
   return sum.map((value) => value / count);
 }
+
+/**
+ * Gradient of {@link poolHidden} with respect to the hidden states.
+ *
+ * @param dpooled (C)
+ * @returns (T, C)
+ */
+export function poolHiddenBackward(dpooled: Float64Array, mask: Uint8Array, pooling: Pooling): Float64Array {
+  const width = dpooled.length;
+  const dhidden = new Float64Array(mask.length * width);
+  const last = mask.lastIndexOf(1);
+  if (last < 0) return dhidden;
+  if (pooling !== "mean") {
+    dhidden.set(dpooled, pooling === "cls" ? 0 : last * width);
+    return dhidden;
+  }
+  const count = mask.reduce((sum, on) => sum + on, 0);
+  const share = dpooled.map((value) => value / count);
+  for (let t = 0; t <= last; t++) if (mask[t] === 1) dhidden.set(share, t * width);
+  return dhidden;
+}

@@ -63,3 +63,10 @@ export function quantileFloat32(values: ArrayLike<number>, q: number): number {
 export function clamp(value: number, low: number, high: number): number {
   return Math.min(Math.max(value, low), high);
 }
+
+/** Pearson's correlation of two lists of equal length; NaN where one of them does not vary. */
+export function correlation(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const [center, other] = [mean(a), mean(b)];
+  const products = Float64Array.from(a, (value, i) => (value - center) * (b[i]! - other));
+  return mean(products) / (standardDeviation(a, "population") * standardDeviation(b, "population"));
+}

@@ -200,10 +200,23 @@ export function inactiveKeys(config: Readable): Inactive[] {
   }
   if (config.kind === "sft") {
     const why = "has no effect in an sft stage: it teaches the text of `data.completion` with cross-entropy";
-    for (const section of ["models", "collect", "shape", "advantage", "objective"]) add(section, why);
+    for (const section of ["models", "collect", "shape", "advantage", "objective", "reward_model"]) add(section, why);
     for (const key of ["updates_per_rollout", "minibatches"]) add(`train.${key}`, why);
     return found;
   }
+  if (config.kind === "reward_model") {
+    const why = "has no effect in a reward_model stage: it learns from the texts and scores of `reward_model`";
+    for (const section of ["models", "collect", "shape", "advantage", "objective", "rewards"]) add(section, why);
+    for (const key of ["updates_per_rollout", "minibatches", "shared_prefix"]) add(`train.${key}`, why);
+    for (const key of ["samples", "temperature", "max_completion_tokens"]) add(`eval.${key}`, why);
+    for (const key of ["completion", "select"]) add(`data.${key}`, why);
+    add("sampler.history", why);
+    for (const key of Object.keys(config.rollout ?? {}).filter((name) => name !== "max_completion_tokens")) {
+      add(`rollout.${key}`, why);
+    }
+    return found;
+  }
+  add("reward_model", "has no effect without a reward_model stage");
   add("data.completion", "has no effect without an sft stage: completions are drawn from the policy");
   if (config.rollout?.strategy.kind === "serial_group") {
     const why = "has no effect with a serial group: it has rollout.strategy.exits early exits and the full response";

@@ -7,6 +7,7 @@ import { evalSchema } from "./schema/eval.js";
 import { modelSchema, modelsSchema } from "./schema/model.js";
 import { objectiveSchema } from "./schema/objective.js";
 import { optimizerSchema } from "./schema/optimizer.js";
+import { rewardModelSchema } from "./schema/reward-model.js";
 import { rewardsSchema } from "./schema/rewards.js";
 import { rolloutSchema } from "./schema/rollout.js";
 import { runSchema } from "./schema/run.js";
@@ -27,6 +28,7 @@ const stageSections = {
   shape: shapeSchema,
   advantage: advantageSchema,
   objective: objectiveSchema,
+  reward_model: rewardModelSchema,
   optimizer: optimizerSchema,
   train: trainSchema,
   eval: evalSchema,
@@ -38,8 +40,10 @@ export const sectionsSchema = z.strictObject({ ...runSections, ...stageSections 
 
 const stageHead = {
   kind: z
-    .enum(["sft", "grpo"])
-    .describe("What the stage does: `sft` teaches `data.completion`, `grpo` rolls out, scores and updates."),
+    .enum(["sft", "grpo", "reward_model"])
+    .describe(
+      "What the stage does: `sft` teaches `data.completion`, `grpo` rolls out, scores and updates, `reward_model` turns the model into one that scores texts.",
+    ),
   name: z
     .string()
     .regex(/^[\w.-]+$/, "letters, digits, dot, dash and underscore")

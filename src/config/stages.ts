@@ -66,13 +66,13 @@ export function draftStages(root: ConfigNode): Drafts {
     for (const problem of problems.filter((p) => !problems.some((other) => misspells(other, p)))) {
       complaints.push(complain({ ...problem, path: [...path, ...problem.path] }, { tree: root }));
     }
-    const kind = nodeAt(item, ["kind"])?.value === "sft" ? "sft" : "grpo";
+    const kind = stageHeadSchema.shape.kind.safeParse(nodeAt(item, ["kind"])?.value).data ?? "grpo";
     const given = nodeAt(item, ["name"])?.value;
     const name = typeof given === "string" ? given : problems.length > 0 ? String(index) : kind;
     const tree = { origin: item.origin, value: own };
     return [{ kind, name, head, tree: merge(top, tree), own: { tree, path } } satisfies Draft];
   });
-  complaints.push(...repeatedNames(drafts, root));
+  complaints.push(...repeatedNames(drafts, root), ...mixedModels(drafts, root));
   return drafts.length === 0
     ? { drafts: [whole], staged: false, top, complaints }
     : { drafts, staged: true, top, complaints };
@@ -87,4 +87,13 @@ function repeatedNames(drafts: readonly Draft[], root: ConfigNode): Complaint[] 
         { tree: root },
       ),
     );
+}
+
+/** A stage that turns the model into a reward model leaves no policy for stages that need one. */
+function mixedModels(drafts: readonly Draft[], root: ConfigNode): Complaint[] {
+  const first = drafts.findIndex(({ kind }) => kind === "reward_model");
+  const later = first < 0 ? undefined : drafts.slice(first).find(({ kind }) => kind !== "reward_model");
+  if (later === undefined) return [];
+  const message = `a ${later.kind} stage cannot follow a reward_model stage, which ends with a model that scores; train the reward model in a run of its own and name its checkpoint in a reward of kind reward_model`;
+  return [complain({ path: [...later.own!.path, "kind"], message }, { tree: root })];
 }

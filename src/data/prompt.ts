@@ -89,27 +89,42 @@ export function buildTasks(
  * Turns records into supervised examples: the prompt as {@link buildTasks} makes it, then the completion, then the token
  * that ends it (the chat template's end of turn, else the tokenizer's end of text).
  *
- * @param completion template of the text to learn
+ * @param completion template of the text to learn, or what gives the text of a row
  * @throws GrpoError GRPO_DATA as {@link buildTasks} does
  */
 export function buildExamples(
   records: readonly DataRecord[],
-  options: BuildOptions & { completion: string },
+  options: BuildOptions & { completion: string | ((index: number) => string) },
 ): { examples: Example[]; summary: PromptSummary } {
   const { tokenizer } = options;
   const build = promptBuilder(records, options);
-  const template = templateOf(options.completion, "data.completion");
+  const { completion, source } = options;
+  const textOf =
+    typeof completion === "string" ? templateTexts(records, completion, "data.completion", source) : completion;
   const { tasks, summary } = keepShort(records.map(build), options);
   const examples = tasks.map(({ index, prompt, text, chat }) => {
-    const completion = fillTemplate(template, records[index]!, (column) =>
-      missingColumn(records, index, column, options.source),
-    );
-    const body = completionTokens(tokenizer, prompt, text, completion, chat);
+    const body = completionTokens(tokenizer, prompt, text, textOf(index), chat);
     const end = (chat ? tokenizer.turnEndId : null) ?? tokenizer.eosId;
     const tokens = new Int32Array([...prompt, ...body, ...(end === null ? [] : [end])]);
     return { index, tokens, promptLength: prompt.length };
   });
   return { examples, summary };
+}
+
+/**
+ * The text that a template gives for a row.
+ *
+ * @param key of the configuration that holds the template
+ * @throws GrpoError GRPO_CONFIG for a template that cannot be read; when called, GRPO_DATA for a missing column
+ */
+export function templateTexts(
+  records: readonly DataRecord[],
+  template: string,
+  key: string,
+  source: string,
+): (index: number) => string {
+  const parsed = templateOf(template, key);
+  return (index) => fillTemplate(parsed, records[index]!, (column) => missingColumn(records, index, column, source));
 }
 
 interface BuiltPrompt extends Task {

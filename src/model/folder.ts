@@ -26,10 +26,7 @@ export async function saveDecoder(
   generation: Record<string, unknown> | null,
   ids: SpecialIds,
 ): Promise<void> {
-  const { config } = decoder;
-  const raw: Record<string, unknown> = { ...config.raw, dtype: dtypes[decoder.dtype] };
-  delete raw.torch_dtype;
-  writeJson(join(folder, "config.json"), raw);
+  writeConfig(decoder, folder, {});
   const defaults = {
     ...(ids.bosId !== null && { bos_token_id: ids.bosId }),
     ...(ids.padId !== null && { pad_token_id: ids.padId }),
@@ -39,6 +36,13 @@ export async function saveDecoder(
   };
   writeJson(join(folder, "generation_config.json"), generation ?? defaults);
   await saveWeights(decoder.parameters(), join(folder, "model.safetensors"));
+}
+
+/** Writes config.json: as the decoder's was read, with its element type and what `changed` says. */
+export function writeConfig(decoder: Decoder, folder: string, changed: Readonly<Record<string, unknown>>): void {
+  const raw: Record<string, unknown> = { ...decoder.config.raw, dtype: dtypes[decoder.dtype], ...changed };
+  delete raw.torch_dtype;
+  writeJson(join(folder, "config.json"), raw);
 }
 
 /** generation_config.json of a model folder, or null. */

@@ -2,7 +2,9 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AdamW } from "../engine/adamw.js";
 import { ExitCode, GrpoError } from "../errors.js";
+import { readModelConfig } from "../model/config.js";
 import { saveDecoder } from "../model/folder.js";
+import { loadRewardWeights, readRewardLabels, saveRewardModel } from "../model/reward-model.js";
 import { openModelTensors, openSafetensors, rawElements } from "../model/safetensors.js";
 import { loadValueHead, saveValueHead } from "../model/scalar-head.js";
 import { loadParameters, saveTensors } from "../model/weights.js";
@@ -71,12 +73,18 @@ export async function saveCheckpoint(folder: RunFolder, snapshot: Snapshot): Pro
   return final;
 }
 
-/** Writes a complete Hugging Face folder: config, weights, tokenizer; a value head in a file of its own. */
+/** Writes a complete Hugging Face folder: config, weights, tokenizer; a value head in a file of its own, or a reward model. */
 export async function saveModel(model: LoadedModel, folder: string): Promise<void> {
-  const { decoder, tokenizer, generation, valueHead } = model;
-  await saveDecoder(decoder, folder, generation, tokenizer);
+  const { decoder, tokenizer, generation, valueHead, rewardHead } = model;
+  if (rewardHead != null) await saveRewardModel(decoder, rewardHead, folder, paddingId(tokenizer));
+  else await saveDecoder(decoder, folder, generation, tokenizer);
   if (valueHead != null) await saveValueHead(valueHead, folder);
   tokenizer.save(folder);
+}
+
+/** A token for padding that ends no text. */
+function paddingId({ padId, bosId, endTokenIds }: LoadedModel["tokenizer"]): number | null {
+  return padId !== null && !endTokenIds.includes(padId) ? padId : bosId;
 }
 
 /** Removes old checkpoints: the last ones and the best stay. */
@@ -98,8 +106,13 @@ export function readState(checkpoint: string): RunState {
   }
 }
 
-/** Loads the policy's weights of a checkpoint, its value head with them. */
+/** Loads the model's weights of a checkpoint, those of its heads with them. */
 export async function restoreWeights(model: LoadedModel, checkpoint: string): Promise<void> {
+  const labels = readRewardLabels(readModelConfig(checkpoint));
+  if (labels !== null) {
+    model.rewardHead = await loadRewardWeights(model.decoder, labels, checkpoint);
+    return;
+  }
   await loadParameters(model.decoder.parameters(), openModelTensors(checkpoint), checkpoint, []);
   model.valueHead?.dispose();
   model.valueHead = await loadValueHead(checkpoint, model.decoder);

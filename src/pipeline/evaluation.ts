@@ -9,9 +9,9 @@ import { makeStrategies } from "../rollout/strategies.js";
 import type { RolloutStrategy } from "../rollout/strategy.js";
 import { Purpose } from "../rollout/stream-key.js";
 import type { Group, Task } from "../tree/episode.js";
+import { stageServices } from "./reward-services.js";
 import { type Run, record } from "./run.js";
 import { lengthMetrics, rewardMetrics, scoreGroups, turnMetrics } from "./scoring.js";
-import { openTextEmbedder } from "./text-embedder.js";
 
 /** Completions of tasks, scored. */
 export interface EvaluationResult {
@@ -117,7 +117,7 @@ export async function evaluationOf(
     (await createRewards(stage.rewards, {
       baseDir: process.cwd(),
       seed: run.config.run.seed,
-      openEmbedder: openTextEmbedder,
+      ...stageServices(stage),
     }));
   const { rollout } = stage;
   const strategy =
@@ -132,7 +132,7 @@ export async function evaluationOf(
     maxTokens: config.max_completion_tokens ?? rollout.max_completion_tokens,
   };
 
-  const evaluate = async (): Promise<Record<string, number>> => {
+  const evaluate = async () => {
     const { metrics, accuracy } = await evaluateTasks(tasks, {
       strategy,
       engine,
@@ -142,7 +142,28 @@ export async function evaluationOf(
       step: run.state.step,
       version: run.state.version,
     });
-    run.say(`evaluation at step ${run.state.step}: ${describe(metrics, accuracy)}, ${tasks.length} prompts`);
+    return { metrics, text: `${describe(metrics, accuracy)}, ${tasks.length} prompts` };
+  };
+  const close = async () => {
+    if (shared !== undefined) return;
+    await strategy.close?.();
+    await engine.dispose();
+    await rewards.close();
+  };
+  return scheduled(run, stage, config, evaluate, close);
+}
+
+/** An evaluation at the steps that `eval` names, told, recorded as `eval/*` and watched for the best checkpoint. */
+export function scheduled(
+  run: Run,
+  stage: Stage,
+  config: NonNullable<Stage["eval"]>,
+  evaluate: () => Promise<{ metrics: Record<string, number>; text: string }>,
+  close: () => Promise<void>,
+): Evaluation {
+  const told = async (): Promise<Record<string, number>> => {
+    const { metrics, text } = await evaluate();
+    run.say(`evaluation at step ${run.state.step}: ${text}`);
     const named = Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`eval/${name}`, value]));
     const watched = stage.checkpoint.keep_best === null ? undefined : named[stage.checkpoint.keep_best];
     if (watched !== undefined && run.state.step > 0 && (run.state.best === null || watched > run.state.best.value)) {
@@ -155,21 +176,18 @@ export async function evaluationOf(
       if (!config.at_start) return;
       const last = readMetrics(run.folder.metrics).at(-1);
       // A resumed run may find the evaluation done: it was recorded after the checkpoint it starts from.
-      const done = last?.step === run.state.step && last.stage === stage.name && "eval/reward/mean" in last;
-      if (!done) record(run, { step: run.state.step, stage: stage.name, ...(await evaluate()) });
+      const done =
+        last?.step === run.state.step &&
+        last.stage === stage.name &&
+        Object.keys(last).some((name) => name.startsWith("eval/"));
+      if (!done) record(run, { step: run.state.step, stage: stage.name, ...(await told()) });
     },
     async afterStep() {
       const { stageStep } = run.state;
       const due = (config.every > 0 && stageStep % config.every === 0) || stageStep === stage.train.steps;
-      return due ? evaluate() : {};
+      return due ? told() : {};
     },
-    async close() {
-      if (shared === undefined) {
-        await strategy.close?.();
-        await engine.dispose();
-        await rewards.close();
-      }
-    },
+    close,
   };
 }
 

@@ -35,24 +35,14 @@ import { ModelSlots } from "./model-slots.js";
 import { type PassOptions, scoreEpisodes } from "./policy.js";
 import { parametersOf } from "./policy-model.js";
 import { randomWords } from "./random-words.js";
+import { stageServices } from "./reward-services.js";
 import { keepRollouts } from "./rollout-records.js";
 import { readTexts, toRows } from "./rows.js";
 import { type Run, record, showStage } from "./run.js";
 import { SamplerWeights } from "./sampler-weights.js";
 import { lengthMetrics, rewardMetrics, scoreGroups, turnMetrics } from "./scoring.js";
 import { adamwOptions, checkpointStep, finishStage, type Stateful, saysStop, stepMemory } from "./stage.js";
-import { openTextEmbedder } from "./text-embedder.js";
 import { updatePolicy } from "./update.js";
-
-/** What a step without an update, or an update without such a part, records. */
-const noUpdate = {
-  loss: null,
-  "kl/mean": null,
-  "entropy/mean": null,
-  "ratio/clip_low": null,
-  "ratio/clip_high": null,
-  grad_norm: null,
-};
 
 /** Everything a GRPO stage works with, made once. */
 export interface GrpoStage {
@@ -133,7 +123,7 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
         ...(stage.collect.min_rows > 0 ? { "buffer/rows": s.buffer.rows } : {}),
         ...lengthMetrics(drawn),
         ...turnMetrics(drawn),
-        ...noUpdate,
+        "kl/mean": null,
         ...metricValues(log),
         ...update,
         "time/rollout_s": seconds(started + s.rewardWait, rolledOut),
@@ -149,12 +139,11 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
     if (s.sampler.history !== undefined)
       writeAtomic(run.folder.accuracyHistory, formatAccuracyHistory(s.sampler.history));
   } finally {
-    // After a failure completions may still be open: first none may come to be scored any more.
-    await s.engine.dispose();
-    if (s.weights.lags) await s.evaluator.dispose();
     await s.evaluation?.close();
     await s.strategies.training.close?.();
     await s.rewards.close();
+    await s.engine.dispose();
+    if (s.weights.lags) await s.evaluator.dispose();
     s.weights.dispose();
     s.slots.dispose();
     s.optimizer.dispose();
@@ -182,7 +171,7 @@ async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[
   const engine = new SamplingEngine(weights.decoder, tokenizer, seed);
   // Evaluation always asks the policy itself.
   const evaluator = weights.lags ? new SamplingEngine(decoder, tokenizer, seed) : engine;
-  const rewards = await createRewards(stage.rewards, { baseDir: process.cwd(), seed, openEmbedder: openTextEmbedder });
+  const rewards = await createRewards(stage.rewards, { baseDir: process.cwd(), seed, ...stageServices(stage) });
   const slots = await ModelSlots.create(run, stage, needs);
   if (needs.value) run.model.valueHead ??= new ScalarHead(1, decoder.config.hiddenSize, decoder.dtype);
   const optimizer = new AdamW(parametersOf(run.model), adamwOptions(stage));

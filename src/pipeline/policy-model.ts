@@ -9,6 +9,7 @@ import { ExitCode, GrpoError } from "../errors.js";
 import { contextLimit, type ModelConfig, modelError, parseModelConfig, readModelConfig } from "../model/config.js";
 import { Decoder } from "../model/decoder.js";
 import { architectureConfig, readGenerationConfig } from "../model/folder.js";
+import type { RewardHead } from "../model/reward-model.js";
 import { loadValueHead, type ScalarHead } from "../model/scalar-head.js";
 import { initialiseDecoder, loadDecoder } from "../model/weights.js";
 import { writeCharacterTokenizer } from "../tokenizer/character.js";
@@ -21,6 +22,8 @@ export interface LoadedModel {
   generation: Record<string, unknown> | null;
   /** Values of states, where the policy has learnt some. */
   valueHead?: ScalarHead | null;
+  /** What makes it a reward model, once a reward_model stage has begun. */
+  rewardHead?: RewardHead | null;
 }
 
 /** Every trained array of a model: its decoder's, then its value head's. */

@@ -52,7 +52,7 @@ function shortened(config: Config, folder: string): Config {
 /** The batch of a stage in words. */
 function arithmetic({ kind, train, rollout }: Stage): string {
   const { steps, prompts_per_step, updates_per_rollout, minibatches } = train;
-  if (kind === "sft") return `${steps} steps of ${prompts_per_step} rows, an optimizer step each`;
+  if (kind !== "grpo") return `${steps} steps of ${prompts_per_step} rows, an optimizer step each`;
   const { group_size, max_completion_tokens } = rollout;
   const updates = updates_per_rollout * Math.min(minibatches, prompts_per_step);
   return (

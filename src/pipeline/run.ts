@@ -133,6 +133,7 @@ export function closeRun(run: Run): void {
   run.events.close();
   run.model.decoder.dispose();
   run.model.valueHead?.dispose();
+  run.model.rewardHead?.scalar.dispose();
 }
 
 /** Writes the static page of what was measured so far. */

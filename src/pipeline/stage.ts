@@ -3,6 +3,7 @@ import type { Stage } from "../config/schema.js";
 import type { AdamW } from "../engine/adamw.js";
 import { memoryStats, resetMemoryPeak } from "../engine/engine-info.js";
 import type { Parameter } from "../engine/parameter.js";
+import { ExitCode, GrpoError } from "../errors.js";
 import { pruneOld, saveCheckpoint } from "./checkpoint.js";
 import type { LoadedModel } from "./policy-model.js";
 import type { Run } from "./run.js";
@@ -23,6 +24,18 @@ export function adamwOptions({ optimizer }: Stage) {
 /** Forgets the gradients of a minibatch. */
 export function clearGradients(parameters: readonly Parameter[]): void {
   for (const parameter of parameters) parameter.clearGrad();
+}
+
+/** Ends a run whose step cannot be taken. */
+export function stopOnNonFinite(run: Run, loss: number, gradNorm: number): never {
+  throw new GrpoError(
+    "GRPO_NON_FINITE",
+    `step ${run.state.step + 1}: the loss is ${loss} and the gradient norm ${gradNorm}; the step was not taken`,
+    {
+      exitCode: ExitCode.failure,
+      fix: "lower optimizer.learning_rate and resume from the last checkpoint; look at the last rollouts in the run folder",
+    },
+  );
 }
 
 /** Whether the user asked to stop. */

@@ -1,9 +1,11 @@
 import type { LoadedConfig } from "../config/load.js";
+import type { Stage } from "../config/schema.js";
 import { ExitCode, GrpoError } from "../errors.js";
 import { discardIfUnused } from "../report/run-folder.js";
 import { runGrpoStage } from "./grpo-stage.js";
 import type { TrainOptions } from "./options.js";
 import { rehearsal } from "./rehearsal.js";
+import { runRewardModelStage } from "./reward-model-stage.js";
 import { closeRun, type Run, startRun, writeReport } from "./run.js";
 import { runSftStage } from "./sft-stage.js";
 
@@ -29,12 +31,17 @@ export async function train(loaded: LoadedConfig, options: TrainOptions): Promis
   }
 }
 
+const runners: Record<Stage["kind"], (run: Run, stage: Stage) => Promise<void>> = {
+  sft: runSftStage,
+  grpo: runGrpoStage,
+  reward_model: runRewardModelStage,
+};
+
 async function runStages(run: Run): Promise<void> {
   const { stages } = run.config;
   while (run.state.stage < stages.length) {
     const stage = stages[run.state.stage]!;
-    if (stage.kind === "sft") await runSftStage(run, stage);
-    else await runGrpoStage(run, stage);
+    await runners[stage.kind](run, stage);
     if (run.signal.aborted) {
       const saved = run.savedStep < 0 ? "nothing was trained yet" : "the run is saved";
       throw new GrpoError("GRPO_INTERRUPTED", `interrupted after step ${run.state.step}; ${saved}`, {

@@ -1,14 +1,13 @@
 import { emptyTally, metricValues } from "../algorithms/tally.js";
 import type { Current, Row, Tally } from "../algorithms/types.js";
 import { learningRate } from "../engine/schedule.js";
-import { ExitCode, GrpoError } from "../errors.js";
 import type { Episode } from "../tree/episode.js";
 import { pathSegments } from "../tree/segment.js";
 import type { GrpoStage } from "./grpo-stage.js";
 import { accumulateGradients, scoreEpisodes, type TokenScores } from "./policy.js";
 import { parametersOf } from "./policy-model.js";
 import type { Run } from "./run.js";
-import { clearGradients } from "./stage.js";
+import { clearGradients, stopOnNonFinite } from "./stage.js";
 
 /**
  * `updates_per_rollout` passes over the rows of a step, each cut into minibatches of whole groups with one optimizer step.
@@ -127,15 +126,4 @@ class Mismatch {
       }
     }
   }
-}
-
-function stopOnNonFinite(run: Run, loss: number, gradNorm: number): never {
-  throw new GrpoError(
-    "GRPO_NON_FINITE",
-    `step ${run.state.step + 1}: the loss is ${loss} and the gradient norm ${gradNorm}; the step was not taken`,
-    {
-      exitCode: ExitCode.failure,
-      fix: "lower optimizer.learning_rate and resume from the last checkpoint; look at the last rollouts in the run folder",
-    },
-  );
 }

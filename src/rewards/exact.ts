@@ -1,5 +1,6 @@
 import type { RewardSpecOf } from "../config/schema/rewards.js";
 import { compileAnswer } from "./answer.js";
+import { lastMatch } from "./last-match.js";
 import type { SampleScorer } from "./types.js";
 
 /** 1 where the completion, or the part of it that `extract` finds last, equals the answer; 0 elsewhere. */
@@ -16,13 +17,4 @@ export function exactReward(spec: RewardSpecOf<"exact">): SampleScorer {
     const found = extract === null ? sample.completion : lastMatch(extract, sample.completion);
     return found !== null && normalise(found) === normalise(wanted) ? 1 : 0;
   };
-}
-
-/** The last match of a global pattern: its first group that took part, or the whole match if it has no groups. */
-function lastMatch(pattern: RegExp, text: string): string | null {
-  let found: string | null = null;
-  for (const [whole, ...groups] of text.matchAll(pattern)) {
-    found = groups.length === 0 ? whole : (groups.find((group) => group !== undefined) ?? "");
-  }
-  return found;
 }

@@ -1,4 +1,4 @@
-import type { RewardSpec } from "../config/schema/rewards.js";
+import type { RewardSpec, RewardSpecOf } from "../config/schema/rewards.js";
 import { ExitCode, GrpoError } from "../errors.js";
 import { columnReward } from "./column.js";
 import { CommandReward } from "./command.js";
@@ -52,6 +52,8 @@ interface Component extends Plan {
 interface ScorerOptions extends UserCodeOptions {
   /** Opens the encoder of a semantic reward. */
   openEmbedder: (folder: string, pooling: "mean" | "cls") => Promise<TextEmbedder>;
+  /** Opens the model of a reward of kind reward_model. */
+  openRewardModel: (spec: RewardSpecOf<"reward_model">) => Promise<CallScorer>;
 }
 
 /** Names that a component's own metrics hold already. */
@@ -71,6 +73,7 @@ export async function createRewards(
     print: (text) => process.stderr.write(text),
     loadTimeoutS: 30,
     openEmbedder: () => Promise.reject(new Error("a semantic reward needs an embedder")),
+    openRewardModel: () => Promise.reject(new Error("a reward_model reward needs somebody who opens the model")),
     ...options,
   };
   const plans = specs.map((spec) => planComponent(spec, complete.print));
@@ -167,6 +170,8 @@ async function createScorer(spec: RewardSpec, options: ScorerOptions): Promise<C
       return { unit: "call", code: await ModuleReward.load(spec, options) };
     case "command":
       return { unit: "call", code: new CommandReward(spec, options) };
+    case "reward_model":
+      return { unit: "call", code: await options.openRewardModel(spec) };
     case "exact":
       return { unit: "sample", score: exactReward(spec) };
     case "math":

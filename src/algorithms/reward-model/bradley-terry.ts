@@ -11,12 +11,16 @@ export function bradleyTerryLoss(preferred: Float64Array, rejected: Float64Array
   const dpreferred = new Float64Array(preferred.length);
   let loss = 0;
   for (let n = 0; n < preferred.length; n++) {
-    const margin = preferred[n]! - rejected[n]!;
-    // log(1 + exp(-margin)) without overflow on either side.
-    loss += (Math.max(-margin, 0) + Math.log1p(Math.exp(-Math.abs(margin)))) / count;
-    dpreferred[n] = -sigmoid(-margin) / count;
+    const pair = pairLoss(preferred[n]! - rejected[n]!);
+    loss += pair.loss / count;
+    dpreferred[n] = pair.dmargin / count;
   }
   return { loss, dpreferred, drejected: dpreferred.map((value) => -value) };
+}
+
+/** -log sigmoid(margin) of one pair and its derivative, without overflow on either side. */
+export function pairLoss(margin: number): { loss: number; dmargin: number } {
+  return { loss: Math.max(-margin, 0) + Math.log1p(Math.exp(-Math.abs(margin))), dmargin: -sigmoid(-margin) };
 }
 
 /** Share of pairs whose preferred text scores higher; ties are wrong and are counted. */

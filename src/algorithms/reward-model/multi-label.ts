@@ -10,11 +10,14 @@ export interface LabelBatch {
   known: Uint8Array;
 }
 
+/** What turns a head's output into a prediction. */
+export type Activation = "linear" | "sigmoid";
+
 /** Linear head (K, C) with bias (K). */
 export interface LabelHead {
   weight: Float64Array;
   bias: Float64Array;
-  activation: "linear" | "sigmoid";
+  activation: Activation;
 }
 
 /**
@@ -40,12 +43,11 @@ export function multiLabelRegression({ pooled, targets, known }: LabelBatch, { w
     const h = ((i - k) / labels) * width;
     let z = bias[k]!;
     for (let c = 0; c < width; c++) z += weight[k * width + c]! * pooled[h + c]!;
-    const s = activation === "sigmoid" ? sigmoid(z) : z;
-    predictions[i] = s;
+    const label = labelLoss(z, targets[i]!, activation);
+    predictions[i] = label.prediction;
     if (known[i] !== 1) continue;
-    const error = s - targets[i]!;
-    loss += error ** 2 / count;
-    const dz = ((2 * error) / count) * (activation === "sigmoid" ? s * (1 - s) : 1);
+    loss += label.loss / count;
+    const dz = label.dz / count;
     dbias[k]! += dz;
     for (let c = 0; c < width; c++) {
       dweight[k * width + c]! += dz * pooled[h + c]!;
@@ -53,4 +55,12 @@ export function multiLabelRegression({ pooled, targets, known }: LabelBatch, { w
     }
   }
   return { predictions, loss, dweight, dbias, dpooled };
+}
+
+/** One label: s = f(z), (s - y)^2 and its derivative with respect to z. */
+export function labelLoss(z: number, target: number, activation: Activation) {
+  const prediction = activation === "sigmoid" ? sigmoid(z) : z;
+  const error = prediction - target;
+  const slope = activation === "sigmoid" ? prediction * (1 - prediction) : 1;
+  return { prediction, loss: error ** 2, dz: 2 * error * slope };
 }

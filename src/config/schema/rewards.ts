@@ -329,6 +329,35 @@ const rougeReward = z
   .strictObject({ ...common, kind: z.literal("rouge_l"), ...explanation })
   .meta({ title: "rouge_l", description: "ROUGE-L of explanation and reference: F1 of their common words in order." });
 
+const rewardModelReward = z
+  .strictObject({
+    ...common,
+    kind: z.literal("reward_model"),
+    path: pathString().describe(
+      "Folder of a reward model: a checkpoint of a reward_model stage, or a Hugging Face sequence classifier of a supported decoder.",
+    ),
+    label: z
+      .string()
+      .optional()
+      .describe("Which of its scores; needed where it has several. Rewards that name the same folder share one pass."),
+    extract: pattern
+      .optional()
+      .describe(
+        "Regular expression that finds the part of the completion to score: the last match, its first group if it has one. Where it finds nothing the reward does not apply.",
+      ),
+    map: z
+      .enum(["none", "sigmoid", "minmax_group", "identity_clip"])
+      .optional()
+      .describe(
+        "How a score becomes a reward; when absent `sigmoid` for models of pairs, whose scores have no scale, and `identity_clip` (into [0, 1]) for models of labels.",
+      ),
+    scope: z
+      .enum(["group", "step"])
+      .default("group")
+      .describe("What one pass scores. A group is complete while others still decode; a step makes larger batches."),
+  })
+  .meta({ title: "reward_model", description: "Score of prompt and completion under a frozen reward model." });
+
 const environmentReward = z
   .strictObject({ ...common, kind: z.literal("environment") })
   .meta({ title: "environment", description: "Sum of what rollout.environment paid for the actions." });
@@ -350,6 +379,7 @@ export const rewardSchema = z.discriminatedUnion("kind", [
   environmentReward,
   semanticReward,
   rougeReward,
+  rewardModelReward,
 ]);
 
 /** The `rewards` section: named, weighted components. */
