@@ -3,33 +3,15 @@ import { checkpointed } from "../engine/checkpoint.js";
 import type { Graph } from "../engine/graph.js";
 import { type KvStore, newKvStore } from "../engine/kv-store.js";
 import { embedding } from "../engine/ops/embedding.js";
-import { gatherRows } from "../engine/ops/gather-rows.js";
-import { linear } from "../engine/ops/linear.js";
 import { rmsNorm } from "../engine/ops/rms-norm.js";
-import { rotary } from "../engine/ops/rotary.js";
-import { swiglu } from "../engine/ops/swiglu.js";
 import { treeAttention } from "../engine/ops/tree-attention.js";
 import { Parameter, type Part } from "../engine/parameter.js";
-import { type LayerHalves, streamed } from "../engine/stream.js";
+import { streamed } from "../engine/stream.js";
 import { accumulatorType, type FloatType, Tensor } from "../engine/tensor.js";
 import { yieldPoint } from "../engine/yield.js";
 import type { ModelConfig } from "./config.js";
+import { type DecoderLayer, layerHalves } from "./decoder-layer.js";
 import { ropeTable } from "./rope.js";
-
-interface Layer {
-  inputNorm: Parameter;
-  qkv: Parameter;
-  qkvBias: Parameter | undefined;
-  qNorm: Parameter | undefined;
-  kNorm: Parameter | undefined;
-  output: Parameter;
-  outputBias: Parameter | undefined;
-  postNorm: Parameter;
-  gateUp: Parameter;
-  gateUpBias: Parameter | undefined;
-  down: Parameter;
-  downBias: Parameter | undefined;
-}
 
 /** Rows to run through the decoder. */
 export interface ForwardInput {
@@ -62,7 +44,7 @@ export class Decoder {
   /** Longest path the rotary table covers. */
   readonly maxLength: number;
   readonly embed: Parameter;
-  readonly layers: Layer[] = [];
+  readonly layers: DecoderLayer[] = [];
   readonly finalNorm: Parameter;
   /** The LM head (vocab, hidden); the embedding itself when tied. */
   readonly head: Parameter;
@@ -156,8 +138,15 @@ export class Decoder {
     return hidden;
   }
 
-  #layer(g: Graph, x: Tensor, p: Layer, input: ForwardInput, store: KvStore | undefined, rows?: Int32Array): Tensor {
-    const { project, finish } = this.#halves(p);
+  #layer(
+    g: Graph,
+    x: Tensor,
+    p: DecoderLayer,
+    input: ForwardInput,
+    store: KvStore | undefined,
+    rows?: Int32Array,
+  ): Tensor {
+    const { project, finish } = layerHalves(p, this.config, this.#rope);
     const { kvHeads, headDim } = this.config;
     const qkv = project(g, x, input.plan.position);
     const kv = store ?? newKvStore(g, input.blocks, kvHeads, headDim, this.dtype);
@@ -171,13 +160,13 @@ export class Decoder {
   async #streamed(
     g: Graph,
     x: Tensor,
-    p: Layer,
+    p: DecoderLayer,
     input: ForwardInput,
     chunk: number,
     rows?: Int32Array,
   ): Promise<Tensor> {
     const options = { ...this.#attention(input, rows), blocks: input.blocks, chunk };
-    const out = await streamed(g, x, this.#halves(p), options);
+    const out = await streamed(g, x, layerHalves(p, this.config, this.#rope), options);
     g.done(x);
     return out;
   }
@@ -187,48 +176,7 @@ export class Decoder {
     return { plan, heads, kvHeads, headDim, scale: 1 / Math.sqrt(headDim), ...(rows && { queryRows: rows }) };
   }
 
-  /** A layer before and after its attention. */
-  #halves(p: Layer): LayerHalves {
-    const { heads, kvHeads, headDim, rmsNormEps } = this.config;
-    return {
-      project: (g, x, positions) => {
-        const normed = rmsNorm(g, x, p.inputNorm, rmsNormEps);
-        const projected = linear(g, normed, p.qkv, { bias: p.qkvBias });
-        g.done(normed);
-        const qkv = rotary(g, projected, {
-          positions,
-          table: this.#rope,
-          heads,
-          kvHeads,
-          headDim,
-          qNorm: p.qNorm,
-          kNorm: p.kNorm,
-          epsilon: rmsNormEps,
-        });
-        if (qkv !== projected) g.done(projected);
-        return qkv;
-      },
-      finish: (g, x, attended, rows) => {
-        const residual = rows === undefined ? x : gatherRows(g, x, rows);
-        if (residual !== x) g.done(x);
-        const mixed = linear(g, attended, p.output, { bias: p.outputBias, residual });
-        g.done(attended);
-        g.done(residual);
-
-        const normed = rmsNorm(g, mixed, p.postNorm, rmsNormEps);
-        const gateUp = linear(g, normed, p.gateUp, { bias: p.gateUpBias });
-        g.done(normed);
-        const activated = swiglu(g, gateUp);
-        g.done(gateUp);
-        const out = linear(g, activated, p.down, { bias: p.downBias, residual: mixed });
-        g.done(activated);
-        g.done(mixed);
-        return out;
-      },
-    };
-  }
-
-  /** New key/value stores for decoding, one per layer. The caller disposes them. */
+  /** Frees weights, gradients and tables. */
   dispose(): void {
     for (const parameter of this.#parameters) parameter.dispose();
     this.#rope.dispose();

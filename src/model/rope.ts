@@ -1,12 +1,15 @@
 import type { ModelConfig } from "./config.js";
 
+/** What of a model's config decides its rotary positions. */
+type RopeConfig = Pick<ModelConfig, "rope" | "headDim" | "maxPositions">;
+
 /**
  * Inverse frequencies of rotary position embedding and the factor on cos and sin, as in transformers' modeling_rope_utils.
  *
  * @param longest the longest sequence the run allows; `dynamic` scaling is fixed from it once (docs/design.md, rule 8)
  * @returns frequencies (headDim / 2), float64
  */
-export function ropeFrequencies(config: ModelConfig, longest: number): { frequencies: Float64Array; scaling: number } {
+export function ropeFrequencies(config: RopeConfig, longest: number): { frequencies: Float64Array; scaling: number } {
   const { rope, headDim: dim, maxPositions } = config;
   const inverse = (base: number) => Float64Array.from({ length: dim / 2 }, (_, i) => 1 / base ** ((2 * i) / dim));
   switch (rope.type) {
@@ -40,7 +43,7 @@ function llama3(frequencies: Float64Array, rope: ModelConfig["rope"]): Float64Ar
 }
 
 /** YaRN (Peng et al. 2023, arXiv 2309.00071): interpolation and extrapolation blended by a ramp over the dimensions. */
-function yarn(frequencies: Float64Array, config: ModelConfig): { frequencies: Float64Array; scaling: number } {
+function yarn(frequencies: Float64Array, config: RopeConfig): { frequencies: Float64Array; scaling: number } {
   const { rope, headDim: dim } = config;
   const factor = rope.factor!;
   const original = rope.originalMaxPositions!;
@@ -71,7 +74,7 @@ function yarn(frequencies: Float64Array, config: ModelConfig): { frequencies: Fl
 }
 
 /** Table (positions, headDim): cos of the first half, then sin, both times the scaling. */
-export function ropeTable(config: ModelConfig, positions: number): Float64Array {
+export function ropeTable(config: RopeConfig, positions: number): Float64Array {
   const { frequencies, scaling } = ropeFrequencies(config, positions);
   const half = config.headDim / 2;
   const table = new Float64Array(positions * config.headDim);

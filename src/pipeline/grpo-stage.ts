@@ -44,6 +44,16 @@ import { lengthMetrics, rewardMetrics, scoreGroups, turnMetrics } from "./scorin
 import { adamwOptions, checkpointStep, finishStage, type Stateful, saysStop, stepMemory } from "./stage.js";
 import { updatePolicy } from "./update.js";
 
+/** What a step without an update, or an update without such a part, records. */
+const noUpdate = {
+  loss: null,
+  "kl/mean": null,
+  "entropy/mean": null,
+  "ratio/clip_low": null,
+  "ratio/clip_high": null,
+  grad_norm: null,
+};
+
 /** Everything a GRPO stage works with, made once. */
 export interface GrpoStage {
   stage: Stage;
@@ -123,7 +133,7 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
         ...(stage.collect.min_rows > 0 ? { "buffer/rows": s.buffer.rows } : {}),
         ...lengthMetrics(drawn),
         ...turnMetrics(drawn),
-        "kl/mean": null,
+        ...noUpdate,
         ...metricValues(log),
         ...update,
         "time/rollout_s": seconds(started + s.rewardWait, rolledOut),
@@ -139,11 +149,12 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
     if (s.sampler.history !== undefined)
       writeAtomic(run.folder.accuracyHistory, formatAccuracyHistory(s.sampler.history));
   } finally {
+    // After a failure completions may still be open: first none may come to be scored any more.
+    await s.engine.dispose();
+    if (s.weights.lags) await s.evaluator.dispose();
     await s.evaluation?.close();
     await s.strategies.training.close?.();
     await s.rewards.close();
-    await s.engine.dispose();
-    if (s.weights.lags) await s.evaluator.dispose();
     s.weights.dispose();
     s.slots.dispose();
     s.optimizer.dispose();

@@ -1,3 +1,4 @@
+import { crossEntropy } from "../algorithms/cross-entropy.js";
 import type { Stage } from "../config/schema.js";
 import { buildExamples, type Example } from "../data/prompt.js";
 import { createSampler } from "../data/sampler.js";
@@ -55,13 +56,12 @@ export async function runSftStage(run: Run, stage: Stage): Promise<void> {
     const wanted = batch.map(({ loss }) => loss);
     const tokens = wanted.reduce((sum, mask) => sum + mask.reduce((a, b) => a + b, 0), 0);
     let loss = 0;
-    const counts = await accumulateGradients(decoder, batch, wanted, options, (indices, said) =>
-      indices.map((e, k) => {
-        const mask = wanted[e]!;
-        for (let t = 0; t < mask.length; t++) if (mask[t] === 1) loss -= said.logp[k]![t]! / tokens;
-        return { dlogp: Float64Array.from(mask, (m) => -m / tokens) };
-      }),
-    );
+    const counts = await accumulateGradients(decoder, batch, wanted, options, (indices, said) => {
+      const masks = indices.map((e) => wanted[e]!);
+      const part = crossEntropy(said.logp, masks, tokens);
+      loss += part.loss;
+      return part.dlogp.map((dlogp) => ({ dlogp }));
+    });
     const rate = learningRate(
       optimizerConfig.schedule,
       run.state.stageStep,

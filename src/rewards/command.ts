@@ -21,6 +21,7 @@ export class CommandReward implements CallScorer {
   private onLine: (line: string) => void = () => undefined;
   private onEnd: (what: string) => void = () => undefined;
   private queue: Promise<unknown> = Promise.resolve();
+  private closed = false;
 
   constructor(
     private readonly spec: RewardSpecOf<"command">,
@@ -33,8 +34,12 @@ export class CommandReward implements CallScorer {
     return result;
   }
 
-  /** Closes the program's standard input and gives it a second to end by itself. */
+  /**
+   * Waits for the call in progress and gives up those that wait; closes the program's standard input and gives it a second
+   * to end by itself.
+   */
   async close(): Promise<void> {
+    this.closed = true;
     await this.queue;
     const child = this.process;
     if (child !== null && child.exitCode === null) {
@@ -53,6 +58,7 @@ export class CommandReward implements CallScorer {
 
   private async call(samples: readonly RewardSample[], context: RewardContext): Promise<CallResult> {
     const { name } = this.spec;
+    if (this.closed) throw new Error(`reward "${name}" is closed`);
     const line = await this.exchange(request(samples, context, this.options.seed), samples);
     let answer: unknown;
     try {

@@ -30,6 +30,7 @@ export class ModuleReward implements CallScorer {
   private readonly lastRead = new SharedArrayBuffer(4);
   private worker: Worker | null = null;
   private queue: Promise<unknown> = Promise.resolve();
+  private closed = false;
 
   private constructor(
     private readonly spec: RewardSpecOf<"module">,
@@ -61,8 +62,12 @@ export class ModuleReward implements CallScorer {
     return result;
   }
 
-  /** Lets the worker end by itself, so that what it printed arrives, and ends it after a second. */
+  /**
+   * Waits for the call in progress and gives up those that wait; lets the worker end by itself, so that what it printed
+   * arrives, and ends it after a second.
+   */
   async close(): Promise<void> {
+    this.closed = true;
     await this.queue;
     const worker = this.worker;
     if (worker === null) return;
@@ -103,6 +108,7 @@ export class ModuleReward implements CallScorer {
   }
 
   private async call(samples: readonly RewardSample[], context: RewardContext): Promise<CallResult> {
+    if (this.closed) throw new Error(`reward "${this.spec.name}" is closed`);
     const worker = this.worker ?? (await this.start());
     const { call, transfer } = packCall(samples, context);
     const where = () => this.whereItWas(samples);

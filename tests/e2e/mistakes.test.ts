@@ -195,6 +195,14 @@ test("a reward module that is missing, throws, answers wrongly or never answers 
     /^reward "judge": the value of sample \d of group \d .* is NaN\n {2}return a finite number, or null/,
     module("nan", "samples.map(() => Number.NaN)"),
   );
+  // While other groups still decode and their scores would be asked for later.
+  fails(
+    1,
+    /^reward "judge": Error: short one \(/,
+    module("early", '{ if (samples[0].tokens.length < 30) throw Error("short one"); return samples.map(() => 0); }'),
+    "rollout.max_completion_tokens=60",
+    "train.prompts_per_step=24",
+  );
   const began = performance.now();
   fails(
     1,
