@@ -3,6 +3,8 @@
  * has a log-prob. Nothing here knows tokens, models or tensors, so every function can be checked by hand.
  */
 
+import { ExitCode, GrpoError } from "../errors.js";
+
 /** One episode of a batch, as rewards, advantages and objectives see it. Arrays run over its `length` actions. */
 export interface Row {
   length: number;
@@ -96,8 +98,9 @@ export interface Needs {
   old?: boolean;
   /** Log-probs under the sampling policy as stored at sampling. */
   rollout?: boolean;
-  reference?: boolean;
-  teacher?: boolean;
+  /** Model slots whose log-probs are wanted, in `row.reference` and `row.teacher`. */
+  reference?: string;
+  teacher?: string;
   /** Entropy of the sampling policy on every action, in `row.entropy`. */
   sampledEntropy?: boolean;
   /** Entropy of the current policy in the training forward. */
@@ -113,9 +116,25 @@ export interface Needs {
   answer?: boolean;
 }
 
-/** Union of what several parts need. */
+/**
+ * Union of what several parts need.
+ *
+ * @throws GrpoError GRPO_CONFIG (exit code 3) when two parts name different models for one role
+ */
 export function mergeNeeds(parts: readonly { readonly needs: Needs }[]): Needs {
-  return Object.assign({}, ...parts.map((part) => part.needs));
+  const merged: Needs = {};
+  for (const { needs } of parts) {
+    for (const role of ["reference", "teacher", "hidden"] as const) {
+      const [before, name] = [merged[role], needs[role]];
+      if (before === undefined || name === undefined || before === name) continue;
+      throw new GrpoError("GRPO_CONFIG", `two parts ask for a ${role} model each: "${before}" and "${name}"`, {
+        exitCode: ExitCode.config,
+        fix: "name one slot of `models` in both, or give them stages of their own",
+      });
+    }
+    Object.assign(merged, needs);
+  }
+  return merged;
 }
 
 /**

@@ -107,7 +107,7 @@ const rules: readonly Rule[] = [
   }),
   rule(["models", "shape"], ({ models, shape }, report) => {
     shape.forEach((item, i) => {
-      if (item.kind !== "elliptical" || Object.hasOwn(models, item.model)) return;
+      if (!("model" in item) || Object.hasOwn(models, item.model)) return;
       report(`shape.${i}.model`, `no model slot has this name; known are: ${Object.keys(models).join(", ")}`);
     });
   }),
@@ -200,7 +200,9 @@ export function inactiveKeys(config: Readable): Inactive[] {
   }
   if (config.kind === "sft") {
     const why = "has no effect in an sft stage: it teaches the text of `data.completion` with cross-entropy";
-    for (const section of ["models", "collect", "shape", "advantage", "objective", "reward_model"]) add(section, why);
+    for (const section of ["models", "collect", "shape", "advantage", "objective", "reward_model", "rollout.sync"]) {
+      add(section, why);
+    }
     for (const key of ["updates_per_rollout", "minibatches"]) add(`train.${key}`, why);
     return found;
   }
@@ -326,8 +328,7 @@ function idleModels({ models, objective, shape = [] }: Readable, add: Add): void
   if (models === undefined || objective === undefined) return;
   const used = modelsUsed(objective).map(({ slot }) => slot);
   for (const item of shape) {
-    if (item.kind === "consistency") used.push(objective.kl.model);
-    if (item.kind === "elliptical") used.push(item.model);
+    if ("model" in item) used.push(item.model);
   }
   for (const name of Object.keys(models).filter((slot) => !used.includes(slot))) {
     add(

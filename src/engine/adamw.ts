@@ -24,7 +24,7 @@ export interface AdamWOptions {
 export interface AdamWReport {
   /** Global norm of the gradient before clipping. */
   gradNorm: number;
-  /** True when the norm was not finite: weights and moments are as they were. */
+  /** True when norm or loss were not finite: weights and moments are as they were. */
   skipped: boolean;
 }
 
@@ -63,10 +63,11 @@ export class AdamW {
    * in torch.
    *
    * @param maxGradNorm gradients are scaled down to this global norm; null is off
+   * @param loss what the gradients are of, where known: no step is made from one that is not finite
    */
-  step(options: { learningRate: number; maxGradNorm: number | null }): AdamWReport {
+  step(options: { learningRate: number; maxGradNorm: number | null; loss?: number }): AdamWReport {
     const norm = gradNorm(this.#slots.map((slot) => slot.parameter));
-    if (!Number.isFinite(norm)) return { gradNorm: norm, skipped: true };
+    if (!Number.isFinite(norm) || !Number.isFinite(options.loss ?? 0)) return { gradNorm: norm, skipped: true };
     const { beta1, beta2, epsilon, weightDecay } = this.#options;
     const t = ++this.#steps;
     const clip = options.maxGradNorm === null ? 1 : Math.min(1, options.maxGradNorm / (norm + 1e-6));

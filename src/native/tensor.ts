@@ -21,7 +21,7 @@ export interface TensorAddon {
   /** native/cpp/binding/mapped_file.cpp */
   mapFile(path: string): ArrayBuffer;
   /** native/cpp/binding/blend.cpp */
-  blend(target: number, source: number, weight: number): void;
+  blend(target: number, source: number, weight: number, low: number | null): void;
   tensorCopy(target: number, targetOffset: number, source: number, sourceOffset: number, count: number): void;
   /** native/cpp/binding/fill_normal.cpp */
   fillNormal(handle: number, standardDeviation: number, key0: number, key1: number): void;

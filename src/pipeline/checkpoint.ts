@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AdamW } from "../engine/adamw.js";
+import type { Tensor } from "../engine/tensor.js";
 import { ExitCode, GrpoError } from "../errors.js";
 import { readModelConfig } from "../model/config.js";
 import { saveDecoder } from "../model/folder.js";
@@ -33,13 +34,20 @@ export interface RunState {
   isa: string;
 }
 
+/** A model beside the policy as a checkpoint keeps it. */
+export interface SavedModel {
+  model: LoadedModel;
+  /** What weights of the model's type cannot say, by parameter; kept in extra.safetensors. */
+  extra: Readonly<Record<string, Tensor>>;
+}
+
 /** What a checkpoint is made from. */
 export interface Snapshot {
   model: LoadedModel;
   optimizer: AdamW | null;
   state: RunState;
-  /** Frozen models of the stage that cannot be loaded again from a folder, by slot name. */
-  slots: Record<string, LoadedModel>;
+  /** Models of the stage that cannot be loaded again from elsewhere, by folder below trainer/. */
+  models: Readonly<Record<string, SavedModel>>;
 }
 
 /**
@@ -55,10 +63,11 @@ export async function saveCheckpoint(folder: RunFolder, snapshot: Snapshot): Pro
     rmSync(temporary, { recursive: true, force: true });
     mkdirSync(trainer, { recursive: true });
     await saveModel(snapshot.model, temporary);
-    for (const [name, slot] of Object.entries(snapshot.slots)) {
-      const slotFolder = join(trainer, "models", name);
-      mkdirSync(slotFolder, { recursive: true });
-      await saveModel(slot, slotFolder);
+    for (const [name, { model, extra }] of Object.entries(snapshot.models)) {
+      const modelFolder = join(trainer, name);
+      mkdirSync(modelFolder, { recursive: true });
+      await saveModel(model, modelFolder);
+      if (Object.keys(extra).length > 0) await saveTensors(extra, join(modelFolder, "extra.safetensors"));
     }
     if (snapshot.optimizer !== null)
       await saveTensors(snapshot.optimizer.state().tensors, join(trainer, "optimizer.safetensors"));

@@ -24,6 +24,7 @@ import { SamplingEngine, type SamplingOptions } from "../rollout/sampling-engine
 import { makeStrategies, type Strategies } from "../rollout/strategies.js";
 import { Purpose } from "../rollout/stream-key.js";
 import { type Episode, type Group, type Task, trainedEpisodes } from "../tree/episode.js";
+import { pathSegments } from "../tree/segment.js";
 import { restoreOptimizer } from "./checkpoint.js";
 import { checkpointingOf } from "./checkpointing.js";
 import { collectGroups } from "./collect.js";
@@ -41,6 +42,7 @@ import { readTexts, toRows } from "./rows.js";
 import { type Run, record, showStage } from "./run.js";
 import { SamplerWeights } from "./sampler-weights.js";
 import { lengthMetrics, rewardMetrics, scoreGroups, turnMetrics } from "./scoring.js";
+import { checkSlotTokenizers } from "./slot-tokenizers.js";
 import { adamwOptions, checkpointStep, finishStage, type Stateful, saysStop, stepMemory } from "./stage.js";
 import { updatePolicy } from "./update.js";
 
@@ -117,7 +119,7 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
 
       const updateStarted = performance.now();
       const update = await updatePolicy(run, s, rows, episodes);
-      await s.slots.advance(run.state.stageStep + 1);
+      s.slots.advance(run.state.stageStep + 1);
       run.state.step += 1;
       run.state.stageStep += 1;
       const finished = performance.now();
@@ -174,7 +176,11 @@ async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[
     source: sourceName(data.train),
   });
   run.say(`${stage.name}: ${summary.text}`);
-  const objective = makeObjective(stage.objective, { maxCompletionTokens: rollout.max_completion_tokens });
+  const otherEnds = checkSlotTokenizers(stage.models, tokenizer);
+  const objective = makeObjective(stage.objective, {
+    maxCompletionTokens: rollout.max_completion_tokens,
+    endsAlike: (slot) => !otherEnds.has(slot),
+  });
   const needs = mergeNeeds([...parts, objective]);
   const drawer = createSampler(tasks, stage.sampler.kind, seed);
   const sampler = stage.sampler.history ? withHistory(drawer) : drawer;
@@ -265,13 +271,16 @@ async function rollOut(run: Run, s: GrpoStage, drawn: readonly { task: Task; slo
 async function annotate(run: Run, s: GrpoStage, rows: readonly Row[], episodes: readonly Episode[]): Promise<void> {
   const wanted = rows.map(({ mask, role, length }) => (role === "train" ? mask : new Uint8Array(length)));
   if (s.needs.old) {
-    const sampled = episodes.every(({ role, behaviour }) => role !== "train" || behaviour === "sampled");
-    const exact = s.stage.objective.old === "sampled" && sampled;
-    const old = exact
-      ? rows.map(({ rollout }) => rollout!)
-      : (await scoreEpisodes(run.model.decoder, episodes, wanted, s.pass)).logp;
-    rows.forEach((row, i) => {
-      row.old = old[i]!;
+    const { old } = s.stage.objective;
+    const asked = episodes.flatMap((episode, i) => {
+      const stored = episode.behaviour === "sampled" && old !== "recompute";
+      const serves = stored && (old === "behaviour" || isOfVersion(episode, run.state.version));
+      return episode.role === "train" && !serves ? [i] : [];
+    });
+    const { logp } = await scoreEpisodes(run.model.decoder, pick(episodes, asked), pick(wanted, asked), s.pass);
+    for (const row of rows) row.old = row.rollout!;
+    asked.forEach((i, k) => {
+      rows[i]!.old = logp[k]!;
     });
   }
   if (s.needs.value) {
@@ -282,16 +291,26 @@ async function annotate(run: Run, s: GrpoStage, rows: readonly Row[], episodes: 
     });
   }
   if (s.needs.hidden !== undefined) {
-    const means = await hiddenMeans(s.slots.decoder("hidden"), episodes, s.pass);
+    const means = await hiddenMeans(s.slots.decoder(s.needs.hidden), episodes, s.pass);
     rows.forEach((row, i) => {
       row.hidden = means[i]!;
     });
   }
-  for (const name of ["reference", "teacher"] as const) {
-    if (!s.needs[name]) continue;
+  for (const role of ["reference", "teacher"] as const) {
+    const name = s.needs[role];
+    if (name === undefined) continue;
     const { logp } = await scoreEpisodes(s.slots.decoder(name), episodes, wanted, s.pass);
     rows.forEach((row, i) => {
-      row[name] = logp[i]!;
+      row[role] = logp[i]!;
     });
   }
+}
+
+/** Whether the weights that drew an episode had seen `version` optimizer steps. */
+function isOfVersion({ leaf }: Episode, version: number): boolean {
+  return pathSegments(leaf).every(({ segment }) => (segment.sampled?.version ?? version) === version);
+}
+
+function pick<T>(items: readonly T[], indices: readonly number[]): T[] {
+  return indices.map((i) => items[i]!);
 }

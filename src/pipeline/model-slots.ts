@@ -3,11 +3,14 @@ import { join } from "node:path";
 import type { Needs } from "../algorithms/types.js";
 import type { Stage } from "../config/schema.js";
 import { advanceAverage } from "../engine/ops/blend.js";
-import { copyTensor } from "../engine/ops/copy.js";
+import { Tensor } from "../engine/tensor.js";
 import { ExitCode, GrpoError } from "../errors.js";
-import { Decoder } from "../model/decoder.js";
+import { copyDecoder } from "../model/copy-decoder.js";
+import type { Decoder } from "../model/decoder.js";
+import { openSafetensors, rawElements } from "../model/safetensors.js";
 import { loadDecoder } from "../model/weights.js";
-import { elementType, type LoadedModel } from "./policy-model.js";
+import type { SavedModel } from "./checkpoint.js";
+import { elementType } from "./policy-model.js";
 import type { Run } from "./run.js";
 
 type SlotConfig = Stage["models"][string];
@@ -15,82 +18,92 @@ type SlotConfig = Stage["models"][string];
 interface Slot {
   config: SlotConfig;
   decoder: Decoder;
+  /** The other halves of a bf16 average's float32 masters, per parameter; none for other slots. */
+  low: readonly Tensor[];
 }
 
-/** Frozen models beside the policy, by name: made only for what some part needs. */
+/** Frozen models beside the policy, by the name that parts give them: made only for what some part needs. */
 export class ModelSlots {
   readonly #slots = new Map<string, Slot>();
 
   private constructor(private readonly run: Run) {}
 
-  /** Loads or copies the models that `needs` asks for; a resumed stage finds them in its checkpoint. */
-  static async create(run: Run, stage: Stage, needs: Needs): Promise<ModelSlots> {
+  /**
+   * Loads or copies the models that `needs` asks for; a resumed stage finds them in its checkpoint.
+   *
+   * @throws GrpoError GRPO_CONFIG (exit code 3) when the stage has no model of such a name
+   */
+  static async create(run: Run, { models }: Stage, needs: Needs): Promise<ModelSlots> {
     const slots = new ModelSlots(run);
-    const wanted = [
-      ...(needs.reference ? [["reference", stage.objective.kl.model] as const] : []),
-      ...(needs.hidden === undefined ? [] : [["hidden", needs.hidden] as const]),
-      ...(needs.teacher ? [["teacher", "teacher"] as const] : []),
-    ];
-    for (const [role, name] of wanted) {
-      const config = stage.models[name];
+    for (const name of new Set([needs.reference, needs.teacher, needs.hidden])) {
+      if (name === undefined) continue;
+      const config = models[name];
       if (config === undefined) {
-        throw new GrpoError(
-          "GRPO_CONFIG",
-          `models.${name}: this objective needs the model "${name}", which is not there`,
-          {
-            exitCode: ExitCode.config,
-            fix: `add models.${name}, for example {kind: path, path: DIR}`,
-          },
-        );
+        throw new GrpoError("GRPO_CONFIG", `models.${name}: a part of the stage needs this model, which is not there`, {
+          exitCode: ExitCode.config,
+          fix: `add models.${name}, for example {kind: path, path: DIR}`,
+        });
       }
-      slots.#slots.set(role, { config, decoder: await slots.#load(role, config) });
+      slots.#slots.set(name, await slots.#load(name, config));
     }
     return slots;
   }
 
-  async #load(role: string, config: SlotConfig): Promise<Decoder> {
+  async #load(name: string, config: SlotConfig): Promise<Slot> {
     const { run } = this;
     const policy = run.model.decoder;
     const dtype = elementType(run.config.model.dtype);
-    if (config.kind === "path") return loadDecoder(config.path, dtype, policy.maxLength);
-    const saved = run.resumed === null ? null : join(run.resumed, "trainer", "models", role);
-    if (saved !== null && run.state.stageStep > 0 && existsSync(saved))
-      return loadDecoder(saved, dtype, policy.maxLength);
-    return copyDecoder(policy);
+    if (config.kind === "path") {
+      return { config, decoder: await loadDecoder(config.path, dtype, policy.maxLength), low: [] };
+    }
+    const saved = run.resumed === null ? null : join(run.resumed, "trainer", folderOf(name));
+    const found = saved !== null && run.state.stageStep > 0 && existsSync(saved);
+    const decoder = found ? await loadDecoder(saved, dtype, policy.maxLength) : copyDecoder(policy);
+    if (config.kind !== "ema" || dtype !== "bf16") return { config, decoder, low: [] };
+    const low = decoder.parameters().map(({ value }) => Tensor.zeros("u8", [2 * value.size]));
+    if (found) {
+      const stored = openSafetensors(join(saved, "extra.safetensors"));
+      decoder.parameters().forEach(({ name: parameter }, i) => {
+        low[i]!.write(rawElements(stored.get(parameter)!));
+      });
+    }
+    return { config, decoder, low };
   }
 
-  decoder(role: string): Decoder {
-    return this.#slots.get(role)!.decoder;
+  decoder(name: string): Decoder {
+    return this.#slots.get(name)!.decoder;
   }
 
   /** Moves the averages after a step: slot := decay slot + (1 - decay) policy. */
-  async advance(step: number): Promise<void> {
-    for (const { config, decoder } of this.#slots.values()) {
+  advance(step: number): void {
+    for (const { config, decoder, low } of this.#slots.values()) {
       if (config.kind !== "ema") continue;
       const weights = (model: Decoder) => model.parameters().map(({ value }) => value);
-      advanceAverage(config, step, weights(decoder), weights(this.run.model.decoder));
+      advanceAverage(config, step, weights(decoder), weights(this.run.model.decoder), low);
     }
   }
 
-  /** What a checkpoint must keep: every model that no folder holds. */
-  saved(): Record<string, LoadedModel> {
+  /** What a checkpoint must keep, by folder: every model that no other folder holds. */
+  saved(): Record<string, SavedModel> {
     const { tokenizer, generation } = this.run.model;
     return Object.fromEntries(
       [...this.#slots]
         .filter(([, { config }]) => config.kind !== "path")
-        .map(([role, { decoder }]) => [role, { decoder, tokenizer, generation }]),
+        .map(([name, { decoder, low }]) => {
+          const extra = Object.fromEntries(low.map((tensor, i) => [decoder.parameters()[i]!.name, tensor]));
+          return [folderOf(name), { model: { decoder, tokenizer, generation }, extra }];
+        }),
     );
   }
 
   dispose(): void {
-    for (const { decoder } of this.#slots.values()) decoder.dispose();
+    for (const { decoder, low } of this.#slots.values()) {
+      decoder.dispose();
+      for (const tensor of low) tensor.dispose();
+    }
   }
 }
 
-/** A decoder with the same weights in memory of its own. */
-export function copyDecoder(policy: Decoder): Decoder {
-  const copy = new Decoder(policy.config, policy.dtype, policy.maxLength);
-  const source = policy.parameters();
-  for (const [i, parameter] of copy.parameters().entries()) copyTensor(parameter.value, source[i]!.value);
-  return copy;
+function folderOf(name: string): string {
+  return join("models", name);
 }

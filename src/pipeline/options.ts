@@ -2,6 +2,8 @@
 export interface TrainOptions {
   /** Continue the run's last checkpoint (`true`), or that of another run folder. */
   resume?: string | true;
+  /** Continue even on another instruction set than the run's, with results that differ in the last bits. */
+  force: boolean;
   /** Move an existing run folder out of the way. */
   overwrite: boolean;
   /** Check everything that can be checked without training, and stop. */

@@ -28,7 +28,7 @@ export async function rehearsal(
   try {
     const config = shortened(loaded.config, folder);
     const { signal, device } = options;
-    await train({ ...loaded, config }, { signal, device, overwrite: true, dryRun: false });
+    await train({ ...loaded, config }, { signal, device, force: false, overwrite: true, dryRun: false });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -7,22 +7,16 @@ import { learningRate } from "../engine/schedule.js";
 import type { Decoder } from "../model/decoder.js";
 import { newRewardHead, type RewardHead, rewardParameters } from "../model/reward-model.js";
 import type { Task } from "../tree/episode.js";
+import { pathTokens } from "../tree/segment.js";
 import { restoreOptimizer } from "./checkpoint.js";
 import { checkpointingOf } from "./checkpointing.js";
 import { type Evaluation, scheduled } from "./evaluation.js";
+import { onNonFinite } from "./non-finite.js";
 import type { PassOptions } from "./policy.js";
 import { judgeScores, type RewardRow, readRewardRows, rewardLabels, rowLoss } from "./reward-rows.js";
 import { type Run, record, showStage } from "./run.js";
 import { accumulateTextGradients, scoreTexts } from "./scored-texts.js";
-import {
-  adamwOptions,
-  checkpointStep,
-  clearGradients,
-  finishStage,
-  saysStop,
-  stepMemory,
-  stopOnNonFinite,
-} from "./stage.js";
+import { adamwOptions, checkpointStep, clearGradients, finishStage, saysStop, stepMemory } from "./stage.js";
 
 /**
  * Turns the model into a reward model: a linear head on its final hidden states, trained with the trunk on pairs of responses
@@ -60,18 +54,24 @@ export async function runRewardModelStage(run: Run, stage: Stage): Promise<void>
       const { tally, counts } = await batchGradients(model.decoder, head, batch, pass);
       const { stageStep } = run.state;
       const rate = learningRate(optimizerConfig.schedule, stageStep, train.steps, optimizerConfig.learning_rate);
-      const { gradNorm, skipped } = optimizer.step({ learningRate: rate, maxGradNorm: optimizerConfig.max_grad_norm });
-      if (skipped || !Number.isFinite(tally.loss)) stopOnNonFinite(run, tally.loss, gradNorm);
+      const { loss } = tally;
+      const { gradNorm, skipped } = optimizer.step({
+        learningRate: rate,
+        maxGradNorm: optimizerConfig.max_grad_norm,
+        loss,
+      });
       clearGradients(parameters);
-      run.state.version += 1;
+      if (skipped) onNonFinite(run, stage, { loss, gradNorm }, batch.map(dumpOf));
+      else run.state.version += 1;
       run.state.step += 1;
       run.state.stageStep += 1;
       record(run, {
         step: run.state.step,
         stage: stage.name,
-        loss: tally.loss,
         ...metricValues(tally),
-        grad_norm: gradNorm,
+        loss: skipped ? null : loss,
+        grad_norm: skipped ? null : gradNorm,
+        ...(optimizerConfig.non_finite === "skip" && { "update/skipped": Number(skipped) }),
         learning_rate: rate,
         "tokens/train_unique": counts.uniqueTokens,
         "tokens/train_logical": counts.logicalTokens,
@@ -85,6 +85,11 @@ export async function runRewardModelStage(run: Run, stage: Stage): Promise<void>
   } finally {
     optimizer.dispose();
   }
+}
+
+/** What helps to find out why a step has no finite gradient. */
+function dumpOf({ episodes, targets }: RewardRow): object {
+  return { texts: episodes.map(({ leaf }) => pathTokens(leaf)), targets };
 }
 
 /** Loss and gradients of the rows of a step: the mean over pairs, or over known labels. */

@@ -74,7 +74,7 @@ async function enterFolder(
   const { config } = loaded;
   const checkpoint = options.resume === undefined ? null : lastCheckpoint(folder);
   const state = checkpoint === null ? freshState(config) : readState(checkpoint);
-  if (checkpoint !== null) checkResume(state, config, checkpoint);
+  if (checkpoint !== null) checkResume(state, config, checkpoint, options.force);
 
   // Weights are loaded before anything in the folder changes.
   const model = await load();
@@ -103,6 +103,11 @@ async function enterFolder(
       onDisk(folder.log, () => appendFileSync(folder.log, `${text}\n`));
     },
   };
+  if (state.isa !== engineInfo().isa) {
+    run.say(
+      `resumed with ${engineInfo().isa} kernels after ${state.isa}: from step ${state.step + 1} on, results differ in the last bits`,
+    );
+  }
   return run;
 }
 
@@ -185,7 +190,7 @@ const free: readonly RegExp[] = [
   /^stages\.\d+\.(checkpoint|eval)(\.|$)/,
 ];
 
-function checkResume(state: RunState, config: Config, checkpoint: string): void {
+function checkResume(state: RunState, config: Config, checkpoint: string, force: boolean): void {
   const read = ({ run, model, stages }: Config) => ({ run, model, stages: stages.map(withoutIdle) });
   const changed = differences(read(state.config as Config), read(config)).filter(
     (key) => !free.some((rule) => rule.test(key)),
@@ -205,13 +210,13 @@ function checkResume(state: RunState, config: Config, checkpoint: string): void 
       },
     );
   }
-  if (state.isa !== engineInfo().isa) {
+  if (state.isa !== engineInfo().isa && !force) {
     throw new GrpoError(
       "GRPO_RESUME",
       `the run used the ${state.isa} kernels, this machine ${engineInfo().isa}: results would differ in the last bits`,
       {
         exitCode: ExitCode.config,
-        fix: `set GRPO_ISA=${state.isa}, or start a new run from the checkpoint with model.path`,
+        fix: `set GRPO_ISA=${state.isa}, or go on all the same with --resume --force`,
       },
     );
   }

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import type { Stage } from "../config/schema.js";
-import { copyTensor } from "../engine/ops/copy.js";
+import { copyDecoder, copyWeights } from "../model/copy-decoder.js";
 import type { Decoder } from "../model/decoder.js";
 import { loadDecoder } from "../model/weights.js";
-import { copyDecoder } from "./model-slots.js";
-import { elementType, type LoadedModel } from "./policy-model.js";
+import type { SavedModel } from "./checkpoint.js";
+import { elementType } from "./policy-model.js";
 import type { Run } from "./run.js";
 import type { Stateful } from "./stage.js";
 
@@ -35,13 +35,13 @@ export class SamplerWeights implements Stateful {
     const policy = run.model.decoder;
     if (sync.interval === 1 && sync.offset === 0) return new SamplerWeights(run, sync, policy);
     if (run.resumed === null || run.state.stageStep === 0) return new SamplerWeights(run, sync, copyDecoder(policy));
-    const folder = join(run.resumed, "trainer", "models");
-    const load = (name: string) =>
-      loadDecoder(join(folder, name), elementType(run.config.model.dtype), policy.maxLength);
-    const weights = new SamplerWeights(run, sync, await load("sampler"));
+    const trainer = join(run.resumed, "trainer");
+    const load = (i: number) =>
+      loadDecoder(join(trainer, folderOf(i)), elementType(run.config.model.dtype), policy.maxLength);
+    const weights = new SamplerWeights(run, sync, await load(0));
     const { waiting } = run.state.components[weights.stateName] as { waiting: Taken[] };
     for (const [i, taken] of waiting.entries()) {
-      weights.#waiting.push({ ...taken, decoder: await load(`sampler-${i + 1}`) });
+      weights.#waiting.push({ ...taken, decoder: await load(i + 1) });
     }
     return weights;
   }
@@ -71,20 +71,19 @@ export class SamplerWeights implements Stateful {
     }
     while (this.#waiting.length > 0 && this.#waiting[0]!.stageStep + offset <= stageStep) {
       const { decoder, ...taken } = this.#waiting.shift()!;
-      const source = decoder.parameters();
-      for (const [i, parameter] of this.decoder.parameters().entries()) copyTensor(parameter.value, source[i]!.value);
+      copyWeights(this.decoder, decoder);
       decoder.dispose();
       this.#active = taken;
     }
   }
 
   /** What a checkpoint must keep. */
-  saved(): Record<string, LoadedModel> {
+  saved(): Record<string, SavedModel> {
     if (!this.lags) return {};
     const { tokenizer, generation } = this.run.model;
     const decoders = [this.decoder, ...this.#waiting.map(({ decoder }) => decoder)];
     return Object.fromEntries(
-      decoders.map((decoder, i) => [i === 0 ? "sampler" : `sampler-${i}`, { decoder, tokenizer, generation }]),
+      decoders.map((decoder, i) => [folderOf(i), { model: { decoder, tokenizer, generation }, extra: {} }]),
     );
   }
 
@@ -102,4 +101,9 @@ export class SamplerWeights implements Stateful {
     for (const { decoder } of this.#waiting) decoder.dispose();
     this.decoder.dispose();
   }
+}
+
+/** Where a checkpoint keeps the weights in use (0) and those that wait, oldest first. */
+function folderOf(i: number): string {
+  return join("sampler", String(i));
 }

@@ -7,10 +7,11 @@ import { AdamW } from "../engine/adamw.js";
 import { learningRate } from "../engine/schedule.js";
 import { promptSegment } from "../rollout/strategy.js";
 import { type Episode, policyLoss, type Task } from "../tree/episode.js";
-import { Origin, type Segment } from "../tree/segment.js";
+import { Origin, pathTokens, type Segment } from "../tree/segment.js";
 import { restoreOptimizer } from "./checkpoint.js";
 import { checkpointingOf } from "./checkpointing.js";
 import { evaluationOf } from "./evaluation.js";
+import { onNonFinite } from "./non-finite.js";
 import { accumulateGradients, type PassOptions } from "./policy.js";
 import { type Run, record, showStage } from "./run.js";
 import { adamwOptions, checkpointStep, clearGradients, finishStage, saysStop, stepMemory } from "./stage.js";
@@ -68,16 +69,28 @@ export async function runSftStage(run: Run, stage: Stage): Promise<void> {
       train.steps,
       optimizerConfig.learning_rate,
     );
-    const { gradNorm } = optimizer.step({ learningRate: rate, maxGradNorm: optimizerConfig.max_grad_norm });
+    const { gradNorm, skipped } = optimizer.step({
+      learningRate: rate,
+      maxGradNorm: optimizerConfig.max_grad_norm,
+      loss,
+    });
     clearGradients(decoder.parameters());
-    run.state.version += 1;
+    if (skipped)
+      onNonFinite(
+        run,
+        stage,
+        { loss, gradNorm },
+        batch.map(({ leaf }) => ({ tokens: pathTokens(leaf) })),
+      );
+    else run.state.version += 1;
     run.state.step += 1;
     run.state.stageStep += 1;
     record(run, {
       step: run.state.step,
       stage: stage.name,
-      loss,
-      grad_norm: gradNorm,
+      loss: skipped ? null : loss,
+      grad_norm: skipped ? null : gradNorm,
+      ...(optimizerConfig.non_finite === "skip" && { "update/skipped": Number(skipped) }),
       learning_rate: rate,
       "tokens/train_unique": counts.uniqueTokens,
       "tokens/train_logical": counts.logicalTokens,

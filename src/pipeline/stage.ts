@@ -3,9 +3,7 @@ import type { Stage } from "../config/schema.js";
 import type { AdamW } from "../engine/adamw.js";
 import { memoryStats, resetMemoryPeak } from "../engine/engine-info.js";
 import type { Parameter } from "../engine/parameter.js";
-import { ExitCode, GrpoError } from "../errors.js";
-import { pruneOld, saveCheckpoint } from "./checkpoint.js";
-import type { LoadedModel } from "./policy-model.js";
+import { pruneOld, type SavedModel, saveCheckpoint } from "./checkpoint.js";
 import type { Run } from "./run.js";
 
 /** Parts of a stage whose state goes into checkpoints. */
@@ -18,24 +16,13 @@ export function adamwOptions({ optimizer }: Stage) {
     beta2: optimizer.beta2,
     epsilon: optimizer.epsilon,
     weightDecay: optimizer.weight_decay,
+    moments: optimizer.moments,
   };
 }
 
 /** Forgets the gradients of a minibatch. */
 export function clearGradients(parameters: readonly Parameter[]): void {
   for (const parameter of parameters) parameter.clearGrad();
-}
-
-/** Ends a run whose step cannot be taken. */
-export function stopOnNonFinite(run: Run, loss: number, gradNorm: number): never {
-  throw new GrpoError(
-    "GRPO_NON_FINITE",
-    `step ${run.state.step + 1}: the loss is ${loss} and the gradient norm ${gradNorm}; the step was not taken`,
-    {
-      exitCode: ExitCode.failure,
-      fix: "lower optimizer.learning_rate and resume from the last checkpoint; look at the last rollouts in the run folder",
-    },
-  );
 }
 
 /** Whether the user asked to stop. */
@@ -56,12 +43,12 @@ export async function checkpointStep(
   stage: Stage,
   optimizer: AdamW,
   parts: readonly Stateful[],
-  slots: Record<string, LoadedModel>,
+  models: Readonly<Record<string, SavedModel>>,
 ): Promise<void> {
   const { every } = stage.checkpoint;
   const due = every > 0 && run.state.stageStep % every === 0;
   const best = run.state.best?.step === run.state.step;
-  if (due || best || run.signal.aborted) await save(run, stage, optimizer, parts, slots);
+  if (due || best || run.signal.aborted) await save(run, stage, optimizer, parts, models);
 }
 
 /** The end of a stage: a checkpoint if the last step made none. */
@@ -70,10 +57,10 @@ export async function finishStage(
   stage: Stage,
   optimizer: AdamW,
   parts: readonly Stateful[],
-  slots: Record<string, LoadedModel>,
+  models: Readonly<Record<string, SavedModel>>,
 ): Promise<void> {
   if (run.signal.aborted) return;
-  if (run.savedStep !== run.state.step) await save(run, stage, optimizer, parts, slots);
+  if (run.savedStep !== run.state.step) await save(run, stage, optimizer, parts, models);
 }
 
 async function save(
@@ -81,11 +68,11 @@ async function save(
   stage: Stage,
   optimizer: AdamW,
   parts: readonly Stateful[],
-  slots: Record<string, LoadedModel>,
+  models: Readonly<Record<string, SavedModel>>,
 ): Promise<void> {
   run.state.optimizerSteps = optimizer.steps;
   run.state.components = Object.fromEntries(parts.map((part) => [part.stateName, part.saveState()]));
-  await saveCheckpoint(run.folder, { model: run.model, optimizer, state: run.state, slots });
+  await saveCheckpoint(run.folder, { model: run.model, optimizer, state: run.state, models });
   run.savedStep = run.state.step;
   pruneOld(run.folder, stage.checkpoint.keep_last, run.state);
 }

@@ -2,12 +2,13 @@ import { emptyTally, metricValues } from "../algorithms/tally.js";
 import type { Current, Row, Tally } from "../algorithms/types.js";
 import { learningRate } from "../engine/schedule.js";
 import type { Episode } from "../tree/episode.js";
-import { pathSegments } from "../tree/segment.js";
+import { pathSegments, pathTokens } from "../tree/segment.js";
 import type { GrpoStage } from "./grpo-stage.js";
+import { onNonFinite } from "./non-finite.js";
 import { accumulateGradients, scoreEpisodes, type TokenScores } from "./policy.js";
 import { parametersOf } from "./policy-model.js";
 import type { Run } from "./run.js";
-import { clearGradients, stopOnNonFinite } from "./stage.js";
+import { clearGradients } from "./stage.js";
 
 /**
  * `updates_per_rollout` passes over the rows of a step, each cut into minibatches of whole groups with one optimizer step.
@@ -24,30 +25,47 @@ export async function updatePolicy(
   const batches = minibatches(rows, train.minibatches);
   const sums: Record<string, number> = {};
   let steps = 0;
+  let skips = 0;
   let mismatch: number | null = null;
   let unique = 0;
   let logical = 0;
   const rate = learningRate(optimizer.schedule, run.state.stageStep, train.steps, optimizer.learning_rate);
   for (let pass = 0; pass < train.updates_per_rollout; pass++) {
     for (const indices of batches) {
-      const first = steps === 0 ? new Mismatch(episodes, run.state.version) : null;
+      const first = steps + skips === 0 ? new Mismatch(episodes, run.state.version) : null;
       const { tally, counts } = await minibatchGradients(run, s, rows, episodes, indices, first);
-      const { gradNorm, skipped } = s.optimizer.step({ learningRate: rate, maxGradNorm: optimizer.max_grad_norm });
-      if (skipped || !Number.isFinite(tally.loss)) stopOnNonFinite(run, tally.loss, gradNorm);
-      clearGradients(parametersOf(run.model));
-      run.state.version += 1;
-      steps += 1;
-      if (first !== null) mismatch = first.value;
       unique += counts.uniqueTokens;
       logical += counts.logicalTokens;
-      const values = { loss: tally.loss, ...metricValues(tally), grad_norm: gradNorm };
+      if (first !== null) mismatch = first.value;
+      const { loss } = tally;
+      const { gradNorm, skipped } = s.optimizer.step({
+        learningRate: rate,
+        maxGradNorm: optimizer.max_grad_norm,
+        loss,
+      });
+      clearGradients(parametersOf(run.model));
+      if (skipped) {
+        onNonFinite(
+          run,
+          s.stage,
+          { loss, gradNorm },
+          indices.map((i) => dumpOf(rows[i]!, episodes[i]!)),
+        );
+        skips += 1;
+        continue;
+      }
+      run.state.version += 1;
+      steps += 1;
+      const values = { loss, ...metricValues(tally), grad_norm: gradNorm };
       for (const part of s.objective.stateful) part.observe?.(values, indices.length);
       for (const [name, value] of Object.entries(values)) sums[name] = (sums[name] ?? 0) + value;
     }
   }
-  const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / Math.max(steps, 1)]));
+  const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / steps]));
   return {
+    ...(steps === 0 && { loss: null, grad_norm: null }),
     ...means,
+    ...(optimizer.non_finite === "skip" && { "update/skipped": skips }),
     learning_rate: rate,
     "mismatch/logprob_max_abs": mismatch,
     "tokens/train_unique": unique,
@@ -126,4 +144,11 @@ class Mismatch {
       }
     }
   }
+}
+
+/** What helps to find out why a minibatch has no finite gradient. */
+function dumpOf(row: Row, { leaf, promptLength }: Episode): object {
+  const prompt = pathTokens(leaf).subarray(0, promptLength);
+  const { group, role, tokens, text, reward, components, advantage, mask, rollout, old, reference, teacher } = row;
+  return { group, role, prompt, tokens, text, reward, components, advantage, mask, rollout, old, reference, teacher };
 }

@@ -12,6 +12,8 @@ export interface RunFolder {
   metrics: string;
   rollouts: string;
   checkpoints: string;
+  /** The rows of updates that could not be made. */
+  dumps: string;
   resolvedConfig: string;
   /** Mean reward of each row at each visit, where the sampler keeps it. */
   accuracyHistory: string;
@@ -26,6 +28,7 @@ export function runFolderAt(path: string): RunFolder {
     metrics: join(path, "metrics.jsonl"),
     rollouts: join(path, "rollouts"),
     checkpoints: join(path, "checkpoints"),
+    dumps: join(path, "dumps"),
     resolvedConfig: join(path, "config.resolved.yaml"),
     accuracyHistory: join(path, "accuracy-history.json"),
     report: join(path, "report.html"),
@@ -118,12 +121,13 @@ export function pruneCheckpoints(runDir: string, keepLast: number, keep: readonl
   }
 }
 
-/** Cuts a run back to a step: removes the rollouts and checkpoints of later steps and what a crash left half written. */
+/** Cuts a run back to a step: removes the rollouts, checkpoints and dumps of later steps and what a crash left half written. */
 export function cutRunFolder(runDir: string, step: number): void {
-  const { rollouts, checkpoints } = runFolderAt(runDir);
+  const { rollouts, checkpoints, dumps } = runFolderAt(runDir);
   for (const [folder, extension] of [
     [rollouts, ".arrow"],
     [checkpoints, ""],
+    [dumps, ".json"],
   ] as const) {
     if (!existsSync(folder)) continue;
     const kept = new Set(

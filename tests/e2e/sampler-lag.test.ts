@@ -47,3 +47,25 @@ for (const done of [2, 4, 7]) {
     assert.deepEqual(contentOf(join(folder, "runs", name)), contentOf(whole));
   });
 }
+
+test("old log-probs are of the policy at the start of the step, unless the method asks for the policy that sampled", () => {
+  const args = tinyArguments(
+    folder,
+    "run.name=decoupled",
+    "rollout.sync={interval: 3}",
+    "objective={kl: {coefficient: 0}, rollout_correction: {unit: token, mode: truncate, max: 2}}",
+    "train={steps: 4, minibatches: 1}",
+  );
+  const { code, err } = grpo(folder, args);
+  assert.deepEqual([code, err], [0, ""]);
+  const steps = metricsOf(join(folder, "runs/decoupled")).filter(({ step }) => Number(step) > 0);
+  for (const step of steps) assert.deepEqual([step["kl/old"], step["ratio/min"], step["ratio/max"]], [0, 1, 1]);
+  assert.deepEqual(
+    steps.map((step) => step["rollout/age_steps"]),
+    [0, 1, 2, 0],
+  );
+  assert.deepEqual(
+    steps.map((step) => step["mismatch/logprob_max_abs"]),
+    [0, null, null, 0],
+  );
+});

@@ -64,7 +64,7 @@ async function spreadOfNaN(dtype: "f32" | "bf16"): Promise<Uint8Array> {
   const h = g.own(Tensor.from(numbers(2 * cols, 5), [2, cols], dtype));
   const counters = Uint32Array.from({ length: 8 }, (_, i) => i);
   const options = { temperature: 0.8, vocabSize };
-  const drawn = sampleTokens(h, w, { ...options, topK: 7, topP: 0.9, minP: 0.01, key: [1, 2], counters });
+  const drawn = sampleTokens(h, w, { ...options, topK: 0, topP: 1, minP: 0, key: [1, 2], counters });
   const { logp, entropy } = linearLogprob(g, h, w, { ...options, rows: Int32Array.of(0, 1), ids: Int32Array.of(3, 5) });
   const forward = [drawn.logprob, drawn.entropy, logp.toArray(), entropy.toArray()];
   g.seed(logp, Tensor.from([1, 1], [2]));

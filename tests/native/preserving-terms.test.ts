@@ -173,3 +173,24 @@ test("the answer's own weight falls on the last tagged answer, found at loss tim
   const added = of(["so ", "<answer>4</answer>", "."]).map((g, t) => Math.round((g - plain[t]!) * 1e9) / 1e9);
   assert.deepEqual(added, [-0.066666667, 0, -0.066666667]);
 });
+
+test("by itself, distillation spares the end of responses exactly where the teacher ends its own with other tokens", () => {
+  const of = (mask_end: unknown, endsAlike: boolean) =>
+    evaluate(
+      makeObjective(objectiveSchema.parse({ terms: [distill({ mask_end })] }), {
+        maxCompletionTokens: 10,
+        endsAlike: (slot) => slot === "teacher" && endsAlike,
+      }),
+      batchOf(40),
+    ).gradients;
+  assert.deepEqual(of("auto", true), of(false, true));
+  assert.deepEqual(of("auto", false), of(true, true));
+  assert.notDeepEqual(of(true, true), of(false, true));
+});
+
+test("two parts may not ask for two models in one role", () => {
+  assert.throws(
+    () => make(distill({ model: "small" }), distill({ model: "large" })),
+    /^GrpoError: two parts ask for a teacher model each: "small" and "large"$/,
+  );
+});

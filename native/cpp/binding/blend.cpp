@@ -5,13 +5,14 @@
 namespace grpo {
 namespace {
 
-// blend(target, source, weight)
+// blend(target, source, weight, low | null)
 void blend_tensors(const Napi::CallbackInfo& info) {
   const Args a(info, "blend");
   Tensor& target = a.tensor(0, "target");
   const Tensor& source = a.tensor(1, "source", target.numel, target.dtype);
   if (target.dtype == DType::i32 || target.dtype == DType::u8) a.fail("target must hold floating-point numbers");
-  blend(a.pool(), target.dtype, target.numel, a.number(2, "weight"), source.data, target.data);
+  std::uint16_t* low = a.has(3) ? static_cast<std::uint16_t*>(a.tensor(3, "low", 2 * target.numel, DType::u8).data) : nullptr;
+  blend(a.pool(), target.dtype, target.numel, a.number(2, "weight"), source.data, target.data, low);
 }
 
 // tensorCopy(target, targetOffset, source, sourceOffset, count): elements of one tensor into another

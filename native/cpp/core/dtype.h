@@ -36,6 +36,21 @@ inline bf16 to_bf16(float f) {
   return bf16{static_cast<std::uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16)};
 }
 
+// A float32 in two halves: a bf16 that is it rounded half up, and the other 16 bits as a signed number beside it, so that
+// together they hold each bit once.
+inline float load_master(bf16 high, std::uint16_t low) {
+  const std::uint32_t bits = (std::uint32_t{high.bits} << 16) + static_cast<std::uint32_t>(static_cast<std::int16_t>(low));
+  float value;
+  std::memcpy(&value, &bits, 4);
+  return value;
+}
+inline void store_master(bf16& high, std::uint16_t& low, float value) {
+  std::uint32_t bits;
+  std::memcpy(&bits, &value, 4);
+  high.bits = static_cast<std::uint16_t>((bits + 0x8000u) >> 16);
+  low = static_cast<std::uint16_t>(bits);
+}
+
 // Storage type -> arithmetic type of the reference kernels: f32 and bf16 compute in float, f64 in double.
 template <class T> struct Compute { using type = T; };
 template <> struct Compute<bf16> { using type = float; };

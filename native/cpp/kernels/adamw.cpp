@@ -28,17 +28,11 @@ struct Master<bf16> {
   bool pairs;
   float load(std::size_t i) const {
     const std::size_t at = pairs ? pair_place(i) : i;
-    const std::uint32_t bits = (std::uint32_t{weight[at].bits} << 16) + static_cast<std::uint32_t>(static_cast<std::int16_t>(low[at]));
-    float value;
-    std::memcpy(&value, &bits, 4);
-    return value;
+    return load_master(weight[at], low[at]);
   }
   void store(std::size_t i, float value) const {
     const std::size_t at = pairs ? pair_place(i) : i;
-    std::uint32_t bits;
-    std::memcpy(&bits, &value, 4);
-    weight[at].bits = static_cast<std::uint16_t>((bits + 0x8000u) >> 16);
-    low[at] = static_cast<std::uint16_t>(bits);
+    store_master(weight[at], low[at], value);
   }
 };
 

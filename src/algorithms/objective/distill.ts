@@ -23,12 +23,16 @@ interface DistillState extends Minibatch {
  * sequential: the joint term without the policy loss for N updates, then the policy loss alone.
  */
 export class Distill extends UpdateCount implements Term<DistillState> {
-  readonly needs = { teacher: true };
+  readonly needs;
   readonly #config: DistillConfig;
+  readonly #maskEnd: boolean;
 
-  constructor(config: DistillConfig) {
+  /** @param endsAlike whether the teacher ends its responses with the policy's tokens */
+  constructor(config: DistillConfig, endsAlike = true) {
     super(`distill/${config.model}`);
+    this.needs = { teacher: config.model };
     this.#config = config;
+    this.#maskEnd = config.mask_end === "auto" ? !endsAlike : config.mask_end;
   }
 
   prepare(minibatch: Minibatch): DistillState {
@@ -39,7 +43,7 @@ export class Distill extends UpdateCount implements Term<DistillState> {
       ...minibatch,
       beta: over ? 0 : scheduledValue(coefficient, this.updates),
       alone: typeof mode === "object" && !over,
-      gates: distillGates(minibatch.rows, minibatch.masks, this.#config),
+      gates: distillGates(minibatch.rows, minibatch.masks, this.#config, this.#maskEnd),
     };
   }
 
@@ -85,7 +89,8 @@ export class Distill extends UpdateCount implements Term<DistillState> {
 export function distillGates(
   rows: readonly Row[],
   masks: readonly Uint8Array[],
-  { mask, correct_at, mask_end }: Pick<DistillConfig, "mask" | "correct_at" | "mask_end">,
+  { mask, correct_at }: Pick<DistillConfig, "mask" | "correct_at">,
+  maskEnd: boolean,
 ): Uint8Array[] {
   const solved = new Set(rows.filter((row) => outcome(row) >= correct_at).map(({ group }) => group));
   return rows.map((row, i) => {
@@ -93,7 +98,7 @@ export function distillGates(
     if (silent) return new Uint8Array(row.length);
     const gate = masks[i]!.slice();
     const last = gate.lastIndexOf(1);
-    if (mask_end && row.terminated && last >= 0) gate[last] = 0;
+    if (maskEnd && row.terminated && last >= 0) gate[last] = 0;
     return gate;
   });
 }

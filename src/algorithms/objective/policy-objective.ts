@@ -67,7 +67,7 @@ export class PolicyObjective implements Objective<PolicyState> {
   constructor(parts: PolicyParts) {
     this.#parts = parts;
     const own: Needs = { old: true };
-    if (parts.kl !== null) own.reference = true;
+    if (parts.kl !== null) own.reference = parts.kl.model;
     if (parts.rollout_correction !== null || parts.rejection.length > 0 || parts.off_policy_mask !== null) {
       own.rollout = true;
     }

@@ -64,7 +64,7 @@ export class RegGrpo implements Objective<RegState> {
     this.#config = config;
     this.#kl = new KlController(config.kl);
     this.stateful = config.kl.adaptive === null ? [] : [this.#kl];
-    this.needs = { old: true, ...(this.#usesKl ? { reference: true } : {}) };
+    this.needs = { old: true, ...(this.#usesKl ? { reference: config.kl.model } : {}) };
   }
 
   get #usesKl(): boolean {

@@ -24,6 +24,8 @@ import { vespoRule } from "./vespo.js";
 export interface ObjectiveContext {
   /** Divisor of the `_norm` aggregations where the configuration gives none. */
   maxCompletionTokens: number;
+  /** Whether the model of a slot ends its responses with the policy's tokens; without it all do. */
+  endsAlike?: (slot: string) => boolean;
 }
 
 type OfKind<Config extends { kind: string }, Kind> = Extract<Config, { kind: Kind }>;
@@ -46,15 +48,19 @@ const others: {
   reg_grpo: (config) => new RegGrpo(config) as Objective,
 };
 
+interface TermContext extends ObjectiveContext {
+  aggregation: AggregationOptions;
+}
+
 /** One line per additive term. */
 const terms: {
-  [Kind in TermConfig["kind"]]: (config: OfKind<TermConfig, Kind>, aggregation: AggregationOptions) => Term;
+  [Kind in TermConfig["kind"]]: (config: OfKind<TermConfig, Kind>, context: TermContext) => Term;
 } = {
   entropy: (config) => new EntropyBonus(config) as Term,
-  distill: (config) => new Distill(config) as Term,
+  distill: (config, { endsAlike }) => new Distill(config, endsAlike?.(config.model)) as Term,
   likelihood_preserve: (config) => likelihoodPreserve(config) as Term,
   old_policy: (config) => oldPolicyTerm(config) as Term,
-  value: (config, aggregation) => valueLoss({ ...config, aggregation }) as Term,
+  value: (config, { aggregation }) => valueLoss({ ...config, aggregation }) as Term,
 };
 
 /** The objective a configuration asks for. */
@@ -79,8 +85,8 @@ export function makeObjective(config: ObjectiveConfig, context: ObjectiveContext
     aggregation,
     kl: kl.coefficient === 0 || kl.placement === "reward" ? null : { ...kl, controller: new KlController(kl) },
     terms: config.terms.map((term) => {
-      const factory = terms[term.kind] as (config: TermConfig, aggregation: AggregationOptions) => Term;
-      return factory(term, aggregation);
+      const factory = terms[term.kind] as (config: TermConfig, context: TermContext) => Term;
+      return factory(term, { ...context, aggregation });
     }),
   }) as Objective;
 }

@@ -44,7 +44,7 @@ export function answerConfidence(logp: Float64Array, mask: Uint8Array): number {
 /** Adds {@link consistencyBonus} to the rewards. */
 export function consistencyShaper(config: ConsistencyConfig): RewardShaper {
   return {
-    needs: { reference: true, pieces: true },
+    needs: { reference: config.model, pieces: true },
     shape: (rows, log) => {
       for (const members of trainedGroups(rows)) {
         const group = members.map((i) => rows[i]!);

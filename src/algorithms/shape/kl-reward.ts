@@ -10,12 +10,13 @@ import type { MetricLog, Needs, RewardShaper, Row, StatefulComponent } from "../
  * arXiv 1909.08593, eq. 2). With `adaptive`, the coefficient follows the mean over rows of their mean KL per action.
  */
 export class KlReward implements RewardShaper, StatefulComponent {
-  readonly needs: Needs = { old: true, reference: true };
+  readonly needs: Needs;
   readonly stateName = "kl_reward";
   readonly #config: KlConfig;
   readonly #controller: KlController;
 
   constructor(config: KlConfig) {
+    this.needs = { old: true, reference: config.model };
     this.#config = config;
     this.#controller = new KlController(config);
   }

@@ -17,6 +17,11 @@ function builder(yargs: Argv) {
       type: "string",
       describe: "Continue from the last checkpoint of this run, or of the run folder given",
     })
+    .option("force", {
+      type: "boolean",
+      default: false,
+      describe: "With --resume: go on although the run used the kernels of another instruction set",
+    })
     .option("overwrite", {
       type: "boolean",
       default: false,
@@ -35,14 +40,17 @@ async function handler(argv: ArgumentsOf<typeof builder>): Promise<void> {
   if (resume !== undefined && argv.overwrite) {
     throw usageError("--resume continues a run and --overwrite starts it anew", "give one of the two");
   }
+  if (argv.force && resume === undefined) {
+    throw usageError("--force goes with --resume: it continues a run on another instruction set", "leave it out");
+  }
   const signal = interruptSignal();
   const { loadConfig } = await import("../../config/load.js");
   const set = argv.device === undefined ? argv.set : [...argv.set, `run.device=${argv.device}`];
   const loaded = loadConfig(file, { set });
   const { train } = await import("../../pipeline/train.js");
   const { device } = loaded.config.run;
-  const { overwrite, dryRun } = argv;
-  await train(loaded, { ...(resume !== undefined && { resume }), overwrite, dryRun, device, signal });
+  const { force, overwrite, dryRun } = argv;
+  await train(loaded, { ...(resume !== undefined && { resume }), force, overwrite, dryRun, device, signal });
 }
 
 export const trainCommand: CommandModule<object, OptionsOf<typeof builder>> = {

@@ -132,10 +132,10 @@ const common = {
     .default("count")
     .describe("Whether rows without a trained token count in means over rows: yes as in TRL, no as in verl."),
   old: z
-    .enum(["sampled", "recompute"])
+    .enum(["sampled", "recompute", "behaviour"])
     .default("sampled")
     .describe(
-      "Where old log-probs come from: `sampled` uses the sampler's while they are exact; `recompute` always asks again.",
+      "The policy at the start of the step (`sampled`: the sampler's numbers where they are exact; `recompute`: always asked again), or `behaviour`: the policy that drew the response, even where it lags behind.",
     ),
   kl,
   rollout_correction: rolloutCorrection,
@@ -267,6 +267,7 @@ export const objectiveSchema = z
           ),
         temperature: z.number().positive().default(1).describe("Of the weight `advantage`; the paper's."),
         ...common,
+        old: common.old.default("behaviour"),
       })
       .omit({ straight_through: true })
       .strict()

@@ -47,6 +47,18 @@ export const optimizerSchema = z
         .nullable()
         .default(1)
         .describe("Gradients are scaled down to this global norm, as in TRL and verl; null is off."),
+      moments: z
+        .enum(["f32", "int8"])
+        .default("f32")
+        .describe(
+          "int8 keeps both moments in blocks of 8-bit codes: 2 bytes per weight instead of 8, slightly rounded.",
+        ),
+      non_finite: z
+        .enum(["stop", "skip"])
+        .default("stop")
+        .describe(
+          "After an update without a finite loss and gradient, which is never made: stop, since more will follow, or go on with the next (LLDS).",
+        ),
       schedule: scheduleSchema.prefault({}).describe("The learning rate over the steps of the stage."),
     }),
   ])

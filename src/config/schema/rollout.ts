@@ -77,7 +77,7 @@ export const rolloutSchema = z
       })
       .prefault({})
       .describe(
-        "How the sampler follows the trained weights. At 1 and 0 it reads them themselves; else it has a copy, and `old: sampled` is the policy that sampled.",
+        "How the sampler follows the trained weights. At 1 and 0 it reads them themselves; else it has a copy that lags behind.",
       ),
     spans: z
       .array(

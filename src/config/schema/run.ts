@@ -29,7 +29,9 @@ export const runSchema = z
       .min(0)
       .max(1024)
       .default(0)
-      .describe("Threads inside the kernels; 0 takes every core. The result does not depend on it."),
+      .describe(
+        "Threads inside the kernels; 0 takes the number in the environment variable GRPO_THREADS, or every core. The result does not depend on it.",
+      ),
   })
   .prefault({})
   .describe("What the run is called, where it goes, and what its randomness is keyed by.");

@@ -40,6 +40,7 @@ export const shapeSchema = z
         .strictObject({
           kind: z.literal("consistency"),
           coefficient: z.number().default(0.5).describe("Bonus of a fully accurate row; the paper's (its code: 1)."),
+          model: z.string().default("reference").describe("Model slot that says how likely the answers are."),
           accuracy: componentName.describe("Reward component that says how right a row is; null is the total reward."),
           minimum: z.number().default(0.1).describe("Accuracy above which a row counts as right; as released."),
           upper: z

@@ -18,9 +18,11 @@ const distill = z
       .describe("Whom the teacher corrects: everyone, wrong responses only, or groups without a correct response."),
     correct_at: z.number().default(1).describe("Total reward from which a response is correct; rule rewards give 1."),
     mask_end: z
-      .boolean()
-      .default(false)
-      .describe("Leaves the last token of finished responses alone: for a teacher with another end token."),
+      .union([z.boolean(), z.literal("auto")])
+      .default("auto")
+      .describe(
+        "Leaves the last token of finished responses alone; `auto` where the teacher has other end tokens, which it would fight over.",
+      ),
     mode: z
       .union([z.enum(["joint", "additive"]), z.strictObject({ sequential: z.int().positive() })])
       .default("joint")
