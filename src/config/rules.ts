@@ -224,6 +224,11 @@ export function inactiveKeys(config: Readable): Inactive[] {
     const why = "has no effect with a serial group: it has rollout.strategy.exits early exits and the full response";
     add("rollout.group_size", why, "rollout.strategy.kind");
   }
+  const environment = config.rollout?.environment;
+  if (environment?.kind === "search" && environment.corpus !== undefined) {
+    const why = "has no effect with a corpus: nothing is waited for";
+    add("rollout.environment.timeout_s", why, "rollout.environment.corpus");
+  }
   idleObjective(config, add);
   idleModels(config, add);
   const { advantage, collect } = config;
