@@ -1,3 +1,4 @@
+import { basename, relative } from "node:path";
 import type { ArgumentsCamelCase, Argv } from "yargs";
 import { ExitCode, GrpoError } from "../errors.js";
 
@@ -6,6 +7,12 @@ export type OptionsOf<Builder> = Builder extends (yargs: Argv) => Argv<infer Opt
 
 /** What a handler receives of them: every name also in camel case. */
 export type ArgumentsOf<Builder> = ArgumentsCamelCase<OptionsOf<Builder>>;
+
+/** How the user calls this program from here: `grpo` where it is installed, else Node.js and the file. */
+export function programName(): string {
+  const file = process.argv[1] ?? "grpo";
+  return basename(file) === "grpo" ? "grpo" : `node ${relative(process.cwd(), file)}`;
+}
 
 /** A mistake on the command line. */
 export function usageError(message: string, fix?: string): GrpoError {

@@ -18,7 +18,7 @@ const SHORT = 16;
 export async function rehearsal(
   loaded: LoadedConfig,
   options: TrainOptions,
-  train: (loaded: LoadedConfig, options: TrainOptions) => Promise<void>,
+  train: (loaded: LoadedConfig, options: TrainOptions) => Promise<unknown>,
 ): Promise<void> {
   const { run, stages } = loaded.config;
   const path = join(run.out_dir, run.name);

@@ -13,15 +13,20 @@ import { runSftStage } from "./sft-stage.js";
  * Trains what a configuration describes, stage by stage, and leaves everything in the run folder. A dry run goes through one
  * small step of every stage in a folder that is then removed.
  *
+ * @returns the run folder; null after a dry run
  * @throws GrpoError GRPO_INTERRUPTED (exit code 130) after saving, when `options.signal` was aborted
  */
-export async function train(loaded: LoadedConfig, options: TrainOptions): Promise<void> {
-  if (options.dryRun) return rehearsal(loaded, options, train);
+export async function train(loaded: LoadedConfig, options: TrainOptions): Promise<string | null> {
+  if (options.dryRun) {
+    await rehearsal(loaded, options, train);
+    return null;
+  }
   const run = await startRun(loaded, options);
   try {
     await runStages(run);
     writeReport(run);
     run.say(`done: ${run.folder.path}`);
+    return run.folder.path;
   } catch (error) {
     leaveReport(run);
     throw error;

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Argv, CommandModule } from "yargs";
-import { type ArgumentsOf, type OptionsOf, usageError } from "../arguments.js";
+import { type ArgumentsOf, type OptionsOf, programName, usageError } from "../arguments.js";
 import { interruptSignal } from "../interrupt.js";
 
 function builder(yargs: Argv) {
@@ -50,7 +50,17 @@ async function handler(argv: ArgumentsOf<typeof builder>): Promise<void> {
   const { train } = await import("../../pipeline/train.js");
   const { device } = loaded.config.run;
   const { force, overwrite, dryRun } = argv;
-  await train(loaded, { ...(resume !== undefined && { resume }), force, overwrite, dryRun, device, signal });
+  const folder = await train(loaded, {
+    ...(resume !== undefined && { resume }),
+    force,
+    overwrite,
+    dryRun,
+    device,
+    signal,
+  });
+  if (folder === null) return;
+  const { closingLines } = await import("../../pipeline/closing.js");
+  console.log(closingLines(folder, programName()).join("\n"));
 }
 
 export const trainCommand: CommandModule<object, OptionsOf<typeof builder>> = {
