@@ -20,6 +20,7 @@ import {
 } from "../report/run-folder.js";
 import { TensorboardLog } from "../report/tensorboard.js";
 import { type RunState, readState, restoreWeights } from "./checkpoint.js";
+import { Health } from "./health.js";
 import type { TrainOptions } from "./options.js";
 import { type LoadedModel, loadPolicy, policyShape, policyTokenizer } from "./policy-model.js";
 
@@ -34,6 +35,7 @@ export interface Run {
   metrics: MetricsLog;
   events: TensorboardLog;
   signal: AbortSignal;
+  health: Health;
   /** Prints a line and keeps it in log.txt. */
   say(text: string): void;
   /** Step of the last checkpoint. */
@@ -97,6 +99,7 @@ async function enterFolder(
     signal: options.signal,
     savedStep: checkpoint === null ? -1 : state.step,
     progress: null,
+    health: new Health(config.run.health, (text) => run.say(text)),
     say(text) {
       if (run.progress !== null) run.progress.message(text);
       else process.stdout.write(`${text}\n`);
@@ -116,6 +119,7 @@ export function record(run: Run, metrics: StepMetrics): void {
   run.metrics.append(metrics);
   run.events.append(Number(metrics.step), metrics);
   run.progress?.step(metrics);
+  run.health.look(metrics);
 }
 
 /** Starts the view of a stage's steps. */
@@ -185,7 +189,7 @@ function freshState(config: Config): RunState {
 
 /** Keys that may differ when a run goes on: they do not change what has happened. */
 const free: readonly RegExp[] = [
-  /^run\.(name|out_dir|device|threads)$/,
+  /^run\.(name|out_dir|device|threads|health(\..+)?)$/,
   /^stages\.\d+\.train\.(steps|max_tokens_per_microbatch|activation_checkpointing|layer_chunk|shared_prefix)$/,
   /^stages\.\d+\.(checkpoint|eval)(\.|$)/,
 ];
