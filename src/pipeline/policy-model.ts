@@ -12,6 +12,7 @@ import { architectureConfig, readGenerationConfig } from "../model/folder.js";
 import type { RewardHead } from "../model/reward-model.js";
 import { loadValueHead, type ScalarHead } from "../model/scalar-head.js";
 import { initialiseDecoder, loadDecoder } from "../model/weights.js";
+import { onDisk } from "../report/disk-error.js";
 import { writeCharacterTokenizer } from "../tokenizer/character.js";
 import { loadTokenizer, type Tokenizer } from "../tokenizer/tokenizer.js";
 
@@ -43,7 +44,7 @@ export function policyTokenizer(config: Config): Tokenizer {
   if (tokenizer?.alphabet === undefined && path !== undefined) return loadTokenizer(path);
   const folder = mkdtempSync(join(tmpdir(), "grpo-tokenizer-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  writeCharacterTokenizer(folder, tokenizer?.alphabet ?? builtinAlphabet(config));
+  onDisk(folder, () => writeCharacterTokenizer(folder, tokenizer?.alphabet ?? builtinAlphabet(config)));
   return loadTokenizer(folder);
 }
 

@@ -83,7 +83,7 @@ export function loadTokenizer(directory: string): Tokenizer {
       if (template !== null) return template.render(messages, options);
       throw new GrpoError("GRPO_TOKENIZER", `${directory}: the model has no chat template`, {
         exitCode: ExitCode.data,
-        fix: "set data.prompt.chat to false, or add chat_template.jinja to the model folder",
+        fix: "add chat_template.jinja to the model folder, or give prompts as text with data.prompt.chat: false",
       });
     },
     save(target) {

@@ -95,6 +95,39 @@ for (const [what, set] of Object.entries({
   });
 }
 
+test("rewards that return late and in any order change nothing", () => {
+  const late = `export default async (samples) => {
+    await new Promise((done) => setTimeout(done, 20 * Math.random()));
+    return samples.map(({ tokens }) => tokens.length / 4);
+  };`;
+  const [swift, slow] = ["swift", "slow"].map((name) => {
+    writeFileSync(join(folder, `${name}.mjs`), name === "slow" ? late : late.replace(/await new.*/, ""));
+    const rewards = `rewards=[{name: judge, kind: module, module: ${name}.mjs, scope: sample}]`;
+    const { code, err } = grpo(folder, tinyArguments(folder, `run.name=${name}`, "train.steps=3", rewards));
+    assert.deepEqual([code, err], [0, ""]);
+    return contentOf(join(folder, "runs", name));
+  });
+  assert.deepEqual(slow, swift);
+});
+
+test("a row that is drawn twice in a step gives two different groups", () => {
+  const one = ["run.name=twice", "train={steps: 1, prompts_per_step: 2, minibatches: 1}", "data.train.limit=1"];
+  assert.equal(grpo(folder, tinyArguments(folder, ...one)).code, 0);
+  const rows = readRollouts(join(folder, "runs/twice/rollouts/step-000001.arrow"));
+  assert.equal(new Set(rows.map(({ prompt }) => prompt)).size, 1);
+  const group = (index: number) => rows.filter((row) => row.group === index).map(({ tokens }) => [...tokens].join());
+  assert.equal(group(0).length, 4);
+  for (const [i, tokens] of group(0).entries()) assert.notEqual(tokens, group(1)[i]);
+});
+
+test("evaluations leave the training as it is", () => {
+  assert.equal(grpo(folder, tinyArguments(folder, "run.name=blind", "eval=null")).code, 0);
+  const { metrics: _, ...files } = contentOf(join(folder, "runs/blind"));
+  for (const [file, bytes] of Object.entries(files)) {
+    if (!file.endsWith("state.json")) assert.deepEqual(bytes, contentOf(run)[file], file);
+  }
+});
+
 test("another seed gives another run", () => {
   const { code } = grpo(folder, tinyArguments(folder, "run.name=seed", "run.seed=4", "train.steps=1"));
   assert.equal(code, 0);
