@@ -1,4 +1,5 @@
-const meanings: Record<string, string> = {
+/** What the metrics of fixed name mean. */
+export const metricMeanings: Readonly<Record<string, string>> = {
   "reward/mean": "Mean total reward of the completions of the step: the number the run is to raise.",
   "reward/std": "Standard deviation of the total reward over the step; at 0 there is nothing to learn from.",
   loss: "Value of the objective. A loss near 0 is normal here: the advantages of a group sum to 0, and it is the gradient that teaches.",
@@ -77,7 +78,7 @@ const patterns: [RegExp, (name: string) => string][] = [
 
 /** One sentence on what a metric means, for people who see it for the first time. */
 export function metricMeaning(name: string): string {
-  if (Object.hasOwn(meanings, name)) return meanings[name]!;
+  if (Object.hasOwn(metricMeanings, name)) return metricMeanings[name]!;
   for (const [pattern, sentence] of patterns) {
     const match = name.match(pattern);
     if (match !== null) return sentence(match[1]!);
