@@ -6,6 +6,7 @@ const programs: Record<string, () => Promise<{ run(args: string[]): Promise<void
   ceiling: () => import("./ceiling.js"),
   gemm: () => import("./gemm.js"),
   logprob: () => import("./logprob.js"),
+  "long-context": () => import("./long-context.js"),
   sample: () => import("./sample.js"),
   step: () => import("./step.js"),
   race: () => import("./race.js"),

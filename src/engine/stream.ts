@@ -1,6 +1,6 @@
 import { Graph } from "./graph.js";
 import { createKvStore, disposeKvStore, type KvStore } from "./kv-store.js";
-import { copyOfRows, writeRows } from "./ops/copy.js";
+import { copyOfRows, pickRows, placeRows, writeRows } from "./ops/copy.js";
 import {
   attend,
   backwardKeys,
@@ -64,16 +64,17 @@ export async function streamed(g: Graph, x: Tensor, layer: LayerHalves, options:
     disposeKvStore(kv);
   }
   g.record([output], [], async () => {
-    const dy = g.takeGradient(output);
-    if (dy === null) return;
+    const gradient = g.takeGradient(output);
+    if (gradient === null) return;
+    g.free(output);
+    const dy = options.queryRows === undefined ? gradient : placeRows(gradient, options.queryRows, x);
+    // Gradients of the input take the place of those of the output, row by row.
     const given = g.takeGradient(x);
-    // Gradients of the input take the place of those of the output, row by row, where both have the same rows.
-    const dx = given ?? (options.queryRows === undefined ? dy : new Tensor(x.dtype, x.shape));
     try {
-      await backward({ x, dx, continued: given !== null, dy, runs, layer, options });
+      await backward({ x, dx: given ?? dy, continued: given !== null, dy, runs, layer, options });
     } finally {
-      if (dx !== dy) dy.dispose();
-      g.seed(x, dx);
+      if (given !== null) dy.dispose();
+      g.seed(x, given ?? dy);
     }
   });
   return output;
@@ -85,6 +86,7 @@ interface BackwardPass {
   dx: Tensor;
   /** Whether `dx` holds gradients to continue from. */
   continued: boolean;
+  /** Gradient of the output, in the rows of the input. */
   dy: Tensor;
   runs: readonly RowRun[];
   layer: LayerHalves;
@@ -96,20 +98,23 @@ async function backward(pass: BackwardPass): Promise<void> {
   const { runs, options } = pass;
   const kv = newStore(pass.x, options);
   const keys = newKeyGradients(kv, true);
-  const dqkv: Tensor[] = [];
+  const dq: Tensor[] = [];
   try {
-    for (const run of runs) dqkv.push(await backwardFinish(pass, run, kv, keys));
+    for (const run of runs) dq.push(await backwardFinish(pass, run, kv, keys));
     disposeKvStore(kv);
     for (const [i, run] of runs.entries()) {
       // Gradients of copied keys go to their sources before the first are taken.
       const copies = i === 0 ? options.plan.copies : new Int32Array(0);
-      backwardKeys(keys, dqkv[i]!, false, { ...attentionOf(run, kv, options), plan: { ...run.plan, copies } });
-      await backwardProject(pass, run, dqkv[i]!);
+      const attention = { ...attentionOf(run, kv, options), plan: { ...run.plan, copies } };
+      const dqkv = new Tensor(pass.x.dtype, [run.plan.rows, (options.heads + 2 * options.kvHeads) * options.headDim]);
+      backwardKeys({ dq: dq[i]!, keys, dqkv, accumulate: false }, attention);
+      dq[i]!.dispose();
+      await backwardProject(pass, run, dqkv);
     }
   } finally {
     disposeKvStore(kv);
     disposeKeyGradients(keys);
-    for (const tensor of dqkv) tensor.dispose();
+    for (const tensor of dq) tensor.dispose();
   }
 }
 
@@ -117,7 +122,7 @@ async function backward(pass: BackwardPass): Promise<void> {
  * Recomputes a run and takes its gradient back through everything after the projections: `dx` gets the residual's part, `keys`
  * what its queries add.
  *
- * @returns gradient of the run's queries, keys and values, the queries' columns filled in
+ * @returns gradient of the run's queries
  */
 async function backwardFinish(pass: BackwardPass, run: RowRun, kv: KvStore, keys: KeyGradients): Promise<Tensor> {
   const { x, dx, dy, layer } = pass;
@@ -125,26 +130,34 @@ async function backwardFinish(pass: BackwardPass, run: RowRun, kv: KvStore, keys
   try {
     const rows = g.own(copyOfRows(x, run.first, run.plan.rows));
     const qkv = g.own(projected(rows, run, layer));
-    const dqkv = g.empty(x.dtype, qkv.shape);
+    const dq = g.empty(x.dtype, [run.plan.rows, pass.options.heads * pass.options.headDim]);
     const attention = attentionOf(run, kv, pass.options);
     const { out, stats } = attend(g, qkv, attention);
     g.record([out], [stats!, qkv], () => {
       const dout = g.gradient(out);
       if (dout === null) return;
-      const tensors = { qkv, out, stats: stats!, dout, dqkv, accumulate: false, keys, continued: true };
+      const tensors = { qkv, out, stats: stats!, dout, dq, accumulate: false, keys, continued: true };
       backwardQueries(tensors, attention);
     });
     const y = layer.finish(g, rows, out, run.queryRows);
     if (pass.continued) g.seed(rows, copyOfRows(dx, run.first, run.plan.rows));
-    g.seed(y, copyOfRows(dy, run.firstQuery, run.queries));
+    g.seed(y, queriedRows(dy, run));
     await g.backward();
     const residual = g.takeGradient(rows)!;
     writeRows(dx, run.first, residual);
     residual.dispose();
-    return g.keep(dqkv);
+    return g.keep(dq);
   } finally {
     g.dispose();
   }
+}
+
+function queriedRows(dy: Tensor, { first, plan, queryRows }: RowRun): Tensor {
+  if (queryRows === undefined) return copyOfRows(dy, first, plan.rows);
+  return pickRows(
+    dy,
+    queryRows.map((row) => first + row),
+  );
 }
 
 /** Takes the gradient of a run's queries, keys and values back through the projections, onto `dx`. */

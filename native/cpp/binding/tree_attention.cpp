@@ -97,7 +97,7 @@ void tree_attention(const Napi::CallbackInfo& info) {
   a.backend().attention.forward(a.pool(), qkv.dtype, s, plan, qkv.data, k.data, v.data, out.data, stats);
 }
 
-// treeAttentionBackwardQueries(heads, kvHeads, headDim, scale, rows, qkv, k, v, out, stats, dout, dqkv, accumulate, dk, dv, continued,
+// treeAttentionBackwardQueries(heads, kvHeads, headDim, scale, rows, qkv, k, v, out, stats, dout, dq, accumulate, dk, dv, continued,
 //                              kRows, vColumns, delta, position, table, tableStart, blocks, writeBlock, copies, queryRows | null, lastKeys | null)
 void backward_queries(const Napi::CallbackInfo& info) {
   const Args a(info, "treeAttentionBackwardQueries");
@@ -114,28 +114,36 @@ void backward_queries(const Napi::CallbackInfo& info) {
   const std::size_t numel = plan.queries * s.heads * s.head_dim;
   const Tensor& out = a.tensor(8, "out", numel, dtype);
   const Tensor& stats = a.tensor(9, "stats", plan.queries * s.heads * 2, sums);
-  const AttentionGradients g{a.tensor(10, "dout", numel, dtype).data,       a.tensor(11, "dqkv", qkv.numel, dtype).data,
-                             a.flag(12),                                    a.tensor(13, "dk", k.numel, sums).data,
-                             a.tensor(14, "dv", k.numel, sums).data,        a.flag(15),
-                             a.tensor(16, "kRows", k.numel, dtype).data,    a.tensor(17, "vColumns", k.numel, dtype).data,
+  // Beside q alone, dq may be a whole row of q, k and v.
+  const std::size_t dq_width = a.tensor(11, "dq").numel == qkv.numel ? s.width() : s.heads * s.head_dim;
+  const AttentionGradients g{a.tensor(10, "dout", numel, dtype).data,
+                             a.tensor(11, "dq", rows * dq_width, dtype).data,
+                             dq_width,
+                             a.flag(12),
+                             a.tensor(13, "dk", k.numel, sums).data,
+                             a.tensor(14, "dv", k.numel, sums).data,
+                             a.flag(15),
+                             a.tensor(16, "kRows", k.numel, dtype).data,
+                             a.tensor(17, "vColumns", k.numel, dtype).data,
                              a.tensor(18, "delta", plan.queries * s.heads, sums).data};
   a.backend().attention.backward_queries(a.pool(), dtype, s, plan, blocks, qkv.data, k.data, v.data, out.data, stats.data, g);
 }
 
-// treeAttentionBackwardKeys(heads, kvHeads, headDim, rows, dk, dv, dqkv, accumulate,
+// treeAttentionBackwardKeys(heads, kvHeads, headDim, rows, dq | null, dk, dv, dqkv, accumulate,
 //                           position, table, tableStart, blocks, writeBlock, copies, queryRows | null, lastKeys | null)
 void backward_keys(const Napi::CallbackInfo& info) {
   const Args a(info, "treeAttentionBackwardKeys");
   const AttentionShape s = shape_of(a, 0, 1);
   const std::size_t rows = a.size(3, "rows");
-  const Tensor& dqkv = a.tensor(6, "dqkv", rows * s.width());
+  const Tensor& dqkv = a.tensor(7, "dqkv", rows * s.width());
   if (!is_float(dqkv.dtype)) a.fail("dqkv must be a tensor of floats");
   const DType sums = accumulator(dqkv.dtype);
-  const Tensor& dk = a.tensor(4, "dk");
-  const AttentionPlan plan = plan_of(a, 8, rows, blocks_of(a, dk, s));
+  const Tensor& dk = a.tensor(5, "dk");
+  const AttentionPlan plan = plan_of(a, 9, rows, blocks_of(a, dk, s));
   if (dk.dtype != sums) a.fail("dk has the wrong type");
-  const Tensor& dv = a.tensor(5, "dv", dk.numel, sums);
-  a.backend().attention.backward_keys(a.pool(), dqkv.dtype, s, plan, dk.data, dv.data, dqkv.data, a.flag(7));
+  const Tensor& dv = a.tensor(6, "dv", dk.numel, sums);
+  const void* dq = a.has(4) ? a.tensor(4, "dq", rows * s.heads * s.head_dim, dqkv.dtype).data : nullptr;
+  a.backend().attention.backward_keys(a.pool(), dqkv.dtype, s, plan, dq, dk.data, dv.data, dqkv.data, a.flag(8));
 }
 
 // copyBlocks(kvHeads, headDim, k, v, copies)

@@ -44,7 +44,8 @@ void backward_queries(ThreadPool& pool, DType dtype, const AttentionShape& shape
                 static_cast<const T*>(out),
                 static_cast<const C*>(stats),
                 static_cast<const T*>(g.dout),
-                static_cast<T*>(g.dqkv),
+                static_cast<T*>(g.dq),
+                g.dq_width,
                 g.accumulate,
                 g.continued,
                 static_cast<C*>(g.dk),
@@ -57,14 +58,14 @@ void backward_queries(ThreadPool& pool, DType dtype, const AttentionShape& shape
 }
 
 template <AllTiles (*all_tiles)()>
-void backward_keys(ThreadPool& pool, DType dtype, const AttentionShape& shape, const AttentionPlan& plan, void* dk, void* dv, void* dqkv,
-                   bool accumulate) {
+void backward_keys(ThreadPool& pool, DType dtype, const AttentionShape& shape, const AttentionPlan& plan, const void* dq, void* dk, void* dv,
+                   void* dqkv, bool accumulate) {
   const AllTiles& tiles = tiles_of<all_tiles>();
   with_type(dtype, [&](auto zero) {
     using T = decltype(zero);
     using C = compute_t<T>;
     const Walk<T> w{pool, pick(tiles, zero), shape, plan};
-    BackwardKeys<T>{w, static_cast<C*>(dk), static_cast<C*>(dv), static_cast<T*>(dqkv), accumulate}.run();
+    BackwardKeys<T>{w, static_cast<const T*>(dq), static_cast<C*>(dk), static_cast<C*>(dv), static_cast<T*>(dqkv), accumulate}.run();
   });
 }
 

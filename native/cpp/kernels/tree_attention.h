@@ -43,8 +43,9 @@ struct AttentionPlan {
 // Tensors of one backward call. Accumulators are float32 (float64 for f64).
 struct AttentionGradients {
   const void* dout;    // (queries, heads head_dim)
-  void* dqkv;          // (rows, width)
-  bool accumulate;     // dqkv += instead of =
+  void* dq;            // (rows, dq_width): the queries' gradients are the first heads head_dim columns
+  std::size_t dq_width;
+  bool accumulate;     // dq += instead of =
   void *dk, *dv;       // accumulators, pool-sized: [block][kv head][64][padded]
   bool continued;      // dk and dv continue from what earlier rows left, instead of from zero
   void *k_rows, *v_columns;  // pool-sized, model dtype: K as V lies and V as K lies
@@ -62,13 +63,15 @@ struct AttentionKernels {
   //   qkv (rows, width), out (queries, heads head_dim), stats (queries, heads, 2) accumulators or nullptr: max (in base 2), 1 / sum
   void (*forward)(ThreadPool&, DType, const AttentionShape&, const AttentionPlan&, const void* qkv, void* k, void* v, void* out,
                   void* stats);
-  // dq per query over its keys in order into the q columns of dqkv; dk and dv per block over its queries in ascending order
+  // dq per query over its keys in order; dk and dv per block over its queries in ascending order
   // (heads of a row in order). Calls for one run of rows after the other leave the bits of one call for all. `blocks`: size of the pools.
   void (*backward_queries)(ThreadPool&, DType, const AttentionShape&, const AttentionPlan&, std::size_t blocks, const void* qkv,
                            const void* k, const void* v, const void* out, const void* stats, const AttentionGradients&);
   // Adds dk and dv of copied keys to those of their source, last copy first, then rounds those of every row into the k and v columns
-  // of dqkv (rows, width); q columns of rows that nothing queried become 0 unless `accumulate`.
-  void (*backward_keys)(ThreadPool&, DType, const AttentionShape&, const AttentionPlan&, void* dk, void* dv, void* dqkv, bool accumulate);
+  // of dqkv (rows, width). The q columns of queried rows hold their gradients already, or take them from dq (rows, heads head_dim) where it
+  // is not nullptr; those of other rows become 0 unless `accumulate`.
+  void (*backward_keys)(ThreadPool&, DType, const AttentionShape&, const AttentionPlan&, const void* dq, void* dk, void* dv, void* dqkv,
+                        bool accumulate);
   // First `keys` slots of block `source` into block `target`, in order.
   void (*copy_blocks)(DType, const AttentionShape&, std::size_t copies, const std::int32_t* copy, void* k, void* v);
 

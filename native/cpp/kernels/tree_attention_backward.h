@@ -51,7 +51,8 @@ struct Backward {
   const T *qkv, *k, *v, *out;
   const C* stats;
   const T* dout;
-  T* dqkv;
+  T* dq_rows;
+  std::size_t dq_width;
   bool accumulate, continued;
   C *dk, *dv;
   T *k_rows, *v_columns;
@@ -95,7 +96,7 @@ struct Backward {
     });
     for (std::size_t i = 0; i < u.count; ++i)
       for (std::size_t h = 0; h < group; ++h)
-        w.tiles.round(dim, dq + (i * group + h) * padded, dqkv + w.plan.row_of(u.first + i) * w.width + (u.head * group + h) * dim,
+        w.tiles.round(dim, dq + (i * group + h) * padded, dq_rows + w.plan.row_of(u.first + i) * dq_width + (u.head * group + h) * dim,
                       accumulate);
   }
 
@@ -141,6 +142,7 @@ template <class T>
 struct BackwardKeys {
   using C = compute_t<T>;
   const Walk<T>& w;
+  const T* dq;
   C *dk, *dv;
   T* dqkv;
   bool accumulate;
@@ -157,12 +159,13 @@ struct BackwardKeys {
       }
   }
 
-  // Gradients of K and V of one row, and of its q when nothing asked for it.
+  // Gradients of K and V of one row, and of its q where they are not in place.
   void scatter(std::size_t row, bool queried) const {
     T* to = dqkv + row * w.width;
     const std::size_t q = w.shape.heads * w.dim;
     const bool pad = w.plan.table[row] < 0;
     if (!accumulate && !queried) std::fill_n(to, q, T{});
+    if (dq && queried) std::memcpy(to, dq + row * q, q * sizeof(T));
     if (pad) {
       if (!accumulate) std::fill_n(to + q, w.width - q, T{});
       return;

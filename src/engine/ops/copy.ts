@@ -30,3 +30,27 @@ export function copyOfRows(source: Tensor, first: number, count: number): Tensor
   loadAddon().tensorCopy(rows.handle, 0, source.handle, first * columns, rows.size);
   return rows;
 }
+
+/**
+ * Rows of `source` (M, C) by index as a new tensor that belongs to the caller.
+ *
+ * @throws RangeError with code GRPO_SHAPE when a row lies outside `source`
+ */
+export function pickRows(source: Tensor, rows: Int32Array): Tensor {
+  const columns = source.shape[1]!;
+  const picked = new Tensor(source.dtype, [rows.length, columns]);
+  loadAddon().gatherRows(columns, rows, source.handle, picked.handle);
+  return picked;
+}
+
+/**
+ * `source` (n, C) in rows `rows` of a new tensor shaped like `like`, zeros elsewhere; `source` is freed.
+ *
+ * @throws RangeError with code GRPO_SHAPE when a row lies outside
+ */
+export function placeRows(source: Tensor, rows: Int32Array, like: Tensor): Tensor {
+  const placed = new Tensor(like.dtype, like.shape);
+  loadAddon().gatherRowsBackward(like.shape[1]!, rows, source.handle, placed.handle, false);
+  source.dispose();
+  return placed;
+}

@@ -50,8 +50,8 @@ export function treeAttention(g: Graph, qkv: Tensor, options: TreeAttentionOptio
     if (dout === null) return;
     const { tensor: dqkv, accumulate } = g.inputGradient(qkv);
     const keys = newKeyGradients(kv, false);
-    backwardQueries({ qkv, out, stats, dout, dqkv, accumulate, keys, continued: false }, options);
-    backwardKeys(keys, dqkv, accumulate, options);
+    backwardQueries({ qkv, out, stats, dout, dq: dqkv, accumulate, keys, continued: false }, options);
+    backwardKeys({ dq: null, keys, dqkv, accumulate }, options);
     disposeKeyGradients(keys);
   });
   return out;
@@ -89,7 +89,8 @@ export interface QueryGradients {
   out: Tensor;
   stats: Tensor;
   dout: Tensor;
-  dqkv: Tensor;
+  /** (rows, heads headDim), or those columns of (rows, (heads + 2 kvHeads) headDim). */
+  dq: Tensor;
   accumulate: boolean;
   keys: KeyGradients;
   /** Whether `keys` continue from an earlier run of rows. */
@@ -97,7 +98,7 @@ export interface QueryGradients {
 }
 
 /**
- * Gradients of the queries, into their columns of `dqkv`, and what they add to those of the keys they saw.
+ * Gradients of the queries, and what they add to those of the keys they saw.
  *
  * @throws RangeError with code GRPO_SHAPE when the plan does not fit the tensors
  */
@@ -116,7 +117,7 @@ export function backwardQueries(t: QueryGradients, options: TreeAttentionOptions
     t.out.handle,
     t.stats.handle,
     t.dout.handle,
-    t.dqkv.handle,
+    t.dq.handle,
     t.accumulate,
     t.keys.dk.handle,
     t.keys.dv.handle,
@@ -130,15 +131,14 @@ export function backwardQueries(t: QueryGradients, options: TreeAttentionOptions
 }
 
 /**
- * Adds the gradients of the plan's copied keys to those of their source and writes those of the plan's rows into their columns
- * of `dqkv`; columns of queries that nobody asked for become zero.
+ * Adds the gradients of the plan's copied keys to those of their source, then fills `dqkv` (rows, (heads + 2 kvHeads) headDim) of the
+ * plan's rows: keys and values from `keys`; queries from `dq` (rows, heads headDim), or as they are there when null. Those of rows that
+ * were not queried become zero.
  *
  * @throws RangeError with code GRPO_SHAPE when the plan does not fit the tensors
  */
 export function backwardKeys(
-  keys: KeyGradients,
-  dqkv: Tensor,
-  accumulate: boolean,
+  t: { dq: Tensor | null; keys: KeyGradients; dqkv: Tensor; accumulate: boolean },
   options: Omit<TreeAttentionOptions, "kv" | "scale">,
 ): void {
   loadAddon().treeAttentionBackwardKeys(
@@ -146,10 +146,11 @@ export function backwardKeys(
     options.kvHeads,
     options.headDim,
     options.plan.rows,
-    keys.dk.handle,
-    keys.dv.handle,
-    dqkv.handle,
-    accumulate,
+    t.dq?.handle ?? null,
+    t.keys.dk.handle,
+    t.keys.dv.handle,
+    t.dqkv.handle,
+    t.accumulate,
     ...planArguments(options),
   );
 }
