@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { memoryStats, resetMemoryPeak } from "../src/engine/engine-info.js";
+import { streamGroup } from "../src/model/activation-memory.js";
 import { type ModelConfig, parseModelConfig } from "../src/model/config.js";
 import { type Checkpointing, Decoder } from "../src/model/decoder.js";
 import { initialiseDecoder } from "../src/model/weights.js";
@@ -38,6 +39,7 @@ export async function run(args: string[]): Promise<void> {
     ["none", false],
     ["layer", true],
     ["stream", { chunk: Number(values.chunk) }],
+    ["stream, grouped", { chunk: Number(values.chunk), group: streamGroup(config) }],
   ];
   const passOf = (checkpoint: Checkpointing) => (length: number) =>
     trainOnce(config, values.dtype === "bf16" ? "bf16" : "f32", length, checkpoint);

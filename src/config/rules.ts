@@ -192,11 +192,8 @@ export function inactiveKeys(config: Readable): Inactive[] {
     add("model.architecture.attention_bias", "has no effect in qwen2: its q, k and v always have a bias");
   }
   if (config.train !== undefined && config.train.activation_checkpointing !== "stream") {
-    add(
-      "train.layer_chunk",
-      "has no effect without train.activation_checkpointing stream: rows are not cut",
-      "train.activation_checkpointing",
-    );
+    const why = "has no effect without train.activation_checkpointing stream: no layer is streamed";
+    for (const key of ["layer_chunk", "layer_group"]) add(`train.${key}`, why, "train.activation_checkpointing");
   }
   if (config.kind === "sft") {
     const why = "has no effect in an sft stage: it teaches the text of `data.completion` with cross-entropy";

@@ -30,9 +30,10 @@ export interface ForwardInput {
 
 /**
  * What a forward pass keeps for the backward: every activation (false), or each layer's input, from which the backward pass
- * computes the rest again: for all rows together (true) or `chunk` rows at a time.
+ * computes the rest again: for all rows together (true) or `chunk` rows at a time. With `group`, it keeps the input of every
+ * group-th layer, from which those of the others are computed once more.
  */
-export type Checkpointing = boolean | { chunk: number };
+export type Checkpointing = boolean | { chunk: number; group?: number };
 
 /**
  * A decoder of the Llama family (Llama, Qwen2, Qwen3): pre-norm, rotary positions, grouped-query attention, SwiGLU.
@@ -123,18 +124,30 @@ export class Decoder {
    */
   async forward(g: Graph, input: ForwardInput): Promise<Tensor> {
     let x = embedding(g, input.tokens, this.embed);
-    for (const [i, layer] of this.layers.entries()) {
-      const rows = i === this.layers.length - 1 ? input.outputRows : undefined;
-      const run = (g2: Graph, [hidden]: readonly Tensor[]) =>
-        this.#layer(g2, hidden!, layer, input, input.stores?.[i], rows);
-      const { checkpoint } = input;
-      if (typeof checkpoint === "object") x = await this.#streamed(g, x, layer, input, checkpoint.chunk, rows);
-      else x = checkpoint && g.grad ? await checkpointed(g, [x], run) : run(g, [x]);
-      const pause = yieldPoint();
-      if (pause !== undefined) await pause;
+    const { checkpoint = false } = input;
+    const group = typeof checkpoint === "object" ? (checkpoint.group ?? 1) : 1;
+    const again = g.grad && (checkpoint === true || group > 1);
+    for (let first = 0; first < this.layers.length; first += group) {
+      const run = (g2: Graph, [hidden]: readonly Tensor[]) => this.#run(g2, hidden!, first, group, input);
+      x = again ? await checkpointed(g, [x], run) : await run(g, [x]);
     }
     const hidden = rmsNorm(g, x, this.finalNorm, this.config.rmsNormEps);
     g.done(x);
+    return hidden;
+  }
+
+  /** Layers `first`... `first + count`, or as many as there are. */
+  async #run(g: Graph, x: Tensor, first: number, count: number, input: ForwardInput): Promise<Tensor> {
+    const { checkpoint } = input;
+    let hidden = x;
+    for (const [i, layer] of this.layers.slice(first, first + count).entries()) {
+      const rows = first + i === this.layers.length - 1 ? input.outputRows : undefined;
+      if (typeof checkpoint === "object")
+        hidden = await this.#streamed(g, hidden, layer, input, checkpoint.chunk, rows);
+      else hidden = this.#layer(g, hidden, layer, input, input.stores?.[first + i], rows);
+      const pause = yieldPoint();
+      if (pause !== undefined) await pause;
+    }
     return hidden;
   }
 

@@ -1,5 +1,5 @@
 import type { Stage } from "../config/schema.js";
-import { activationSizes } from "../model/activation-memory.js";
+import { activationSizes, streamGroup } from "../model/activation-memory.js";
 import type { ModelConfig } from "../model/config.js";
 import type { Checkpointing } from "../model/decoder.js";
 
@@ -8,13 +8,14 @@ const CHUNK = 512;
 
 /** What `train.activation_checkpointing` asks for. */
 export function checkpointingOf(train: Stage["train"]): Checkpointing {
-  if (train.activation_checkpointing === "stream") return { chunk: train.layer_chunk ?? CHUNK };
+  if (train.activation_checkpointing === "stream")
+    return { chunk: train.layer_chunk ?? CHUNK, group: train.layer_group };
   return train.activation_checkpointing === "layer";
 }
 
 /**
- * The same for one tree of `tokens` rows: a tree that passes the budget by itself keeps only the inputs of its layers, and goes
- * through them in chunks where even that would hold more than the budget's tokens do.
+ * The same for one tree of `tokens` rows: a tree that passes the budget by itself keeps only the inputs of its layers, goes
+ * through them in chunks where that would hold more than the budget's tokens do, and keeps fewer inputs where this would.
  */
 export function checkpointingFor(
   config: ModelConfig,
@@ -22,6 +23,8 @@ export function checkpointingFor(
   { checkpoint, maxTokens }: { checkpoint: Checkpointing; maxTokens: number },
 ): Checkpointing {
   if (tokens <= maxTokens || typeof checkpoint === "object") return checkpoint;
-  const { plain, layer } = activationSizes(config);
-  return tokens * layer <= maxTokens * (checkpoint ? layer : plain) ? true : { chunk: Math.min(CHUNK, maxTokens) };
+  const { plain, layer, stream } = activationSizes(config);
+  const budget = maxTokens * (checkpoint ? layer : plain);
+  if (tokens * layer <= budget) return true;
+  return { chunk: Math.min(CHUNK, maxTokens), group: tokens * stream <= budget ? 1 : streamGroup(config) };
 }

@@ -190,7 +190,7 @@ function freshState(config: Config): RunState {
 /** Keys that may differ when a run goes on: they do not change what has happened. */
 const free: readonly RegExp[] = [
   /^run\.(name|out_dir|device|threads|health(\..+)?)$/,
-  /^stages\.\d+\.train\.(steps|max_tokens_per_microbatch|activation_checkpointing|layer_chunk|shared_prefix)$/,
+  /^stages\.\d+\.train\.(steps|max_tokens_per_microbatch|activation_checkpointing|layer_(chunk|group)|shared_prefix)$/,
   /^stages\.\d+\.(checkpoint|eval)(\.|$)/,
 ];
 

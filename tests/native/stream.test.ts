@@ -69,6 +69,15 @@ for (const [name, dtype, chunks] of cases) {
   });
 }
 
+test("keeping the input of every n-th layer changes no bit of the gradients", async () => {
+  const decoder = tinyDecoder("bf16", { ...families["qwen2, tied"], num_hidden_layers: 5 });
+  const want = await outcome(decoder, false);
+  const before = memoryStats().liveTensors;
+  for (const group of [1, 2, 3, 5, 9]) assert.deepEqual(await outcome(decoder, { chunk: 90, group }), want, `${group}`);
+  assert.equal(memoryStats().liveTensors, before);
+  decoder.dispose();
+});
+
 /** Attention of 2 heads of 16 on one key head between two projections, over a branched tree of width 32. */
 const { plan, blockCount: blocks } = planOf([
   { parent: -1, at: 0, length: 70 },

@@ -25,20 +25,26 @@ test("the config's activation_checkpointing says what a pass keeps", () => {
   const of = (train: object) => checkpointingOf(trainSchema.parse(train));
   assert.equal(of({}), false);
   assert.equal(of({ activation_checkpointing: "layer" }), true);
-  assert.deepEqual(of({ activation_checkpointing: "stream" }), { chunk: 512 });
-  assert.deepEqual(of({ activation_checkpointing: "stream", layer_chunk: 99 }), { chunk: 99 });
+  assert.deepEqual(of({ activation_checkpointing: "stream" }), { chunk: 512, group: 1 });
+  assert.deepEqual(of({ activation_checkpointing: "stream", layer_chunk: 99, layer_group: 4 }), {
+    chunk: 99,
+    group: 4,
+  });
 });
 
 test("a tree beyond the budget keeps layer inputs, and is streamed where those hold too much", () => {
-  const { plain, layer } = activationSizes(config);
+  const { plain, layer, stream } = activationSizes(config);
+  const streams = Math.floor((1000 * plain) / stream);
   const fits = Math.floor((1000 * plain) / layer);
   const of = (tokens: number, checkpoint: boolean) => checkpointingFor(config, tokens, { checkpoint, maxTokens: 1000 });
   assert.equal(of(1000, false), false);
   assert.equal(of(1001, false), true);
   assert.equal(of(fits, false), true);
-  assert.deepEqual(of(fits + 1, false), { chunk: 512 });
+  assert.deepEqual(of(fits + 1, false), { chunk: 512, group: 1 });
+  assert.deepEqual(of(streams, false), { chunk: 512, group: 1 });
+  assert.deepEqual(of(streams + 1, false), { chunk: 512, group: 5 });
   assert.equal(of(1000, true), true);
-  assert.deepEqual(of(1001, true), { chunk: 512 });
+  assert.deepEqual(of(1001, true), { chunk: 512, group: 1 });
   assert.deepEqual(checkpointingFor(config, 5, { checkpoint: { chunk: 3 }, maxTokens: 9 }), { chunk: 3 });
-  assert.deepEqual(checkpointingFor(config, 1e6, { checkpoint: false, maxTokens: 64 }), { chunk: 64 });
+  assert.deepEqual(checkpointingFor(config, 1e6, { checkpoint: false, maxTokens: 64 }), { chunk: 64, group: 5 });
 });

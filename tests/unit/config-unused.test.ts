@@ -18,6 +18,9 @@ test("a key without effect is refused, unless it says what would hold anyway", (
   assert.deepEqual(refused("collect: {max_resamples: 3}"), [
     "run.yaml:4:11: collect.max_resamples: has no effect without collect.zero_variance resample",
   ]);
+  assert.deepEqual(refused("train: {layer_chunk: 64}"), [
+    "run.yaml:4:9: train.layer_chunk: has no effect without train.activation_checkpointing stream: no layer is streamed",
+  ]);
   assert.deepEqual(refused("objective: {constant: 3}"), [
     "run.yaml:4:13: objective.constant: has no effect with this aggregation; it is the divisor of sequence_mean_token_sum_norm and token_sum_norm",
   ]);

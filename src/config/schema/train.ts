@@ -35,6 +35,13 @@ export const trainSchema = z
       .describe(
         "Rows that `activation_checkpointing: stream` computes together; 512 when absent. The result does not depend on it.",
       ),
+    layer_group: z
+      .int()
+      .positive()
+      .default(1)
+      .describe(
+        "With `activation_checkpointing: stream`, keep the input of every n-th layer only and compute the others once more: about the root of the number of layers holds least, for a quarter more time.",
+      ),
     max_tokens_per_microbatch: z
       .int()
       .positive()
