@@ -5,7 +5,6 @@ import { type ModelConfig, parseModelConfig } from "../src/model/config.js";
 import { type Checkpointing, Decoder } from "../src/model/decoder.js";
 import { initialiseDecoder } from "../src/model/weights.js";
 import { accumulateGradients } from "../src/pipeline/policy.js";
-import { clearGradients } from "../src/pipeline/stage.js";
 import { promptSegment } from "../src/rollout/strategy.js";
 import type { Episode } from "../src/tree/episode.js";
 import { shapes } from "./shapes.js";
@@ -108,7 +107,6 @@ async function trainOnce(config: ModelConfig, dtype: "f32" | "bf16", length: num
   ]);
   const seconds = (performance.now() - started) / 1000;
   const bytes = memoryStats().peakBytes - before;
-  clearGradients(decoder.parameters());
   decoder.dispose();
   return { bytes, seconds };
 }

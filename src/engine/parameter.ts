@@ -22,8 +22,10 @@ export interface Part {
 /** A trained array: value in the model's type, gradient in float32 (float64 for f64), same layout. */
 export class Parameter {
   readonly value: Tensor;
-  /** Gradient of the minibatch so far; null until the first backward and after {@link clearGrad}. */
+  /** Gradient of the minibatch so far; null until the first backward, after {@link clearGrad} and {@link resetGrad}. */
   grad: Tensor | null = null;
+  /** Memory of an earlier gradient. */
+  #spare: Tensor | null = null;
   /** Gradient of embedding rows touched so far, a second accumulator when the table is also the LM head. */
   rowGrad: RowGrad | null = null;
 
@@ -46,15 +48,28 @@ export class Parameter {
 
   /** The gradient tensor, zeroed on first use in a minibatch. */
   gradTensor(): Tensor {
-    this.grad ??= Tensor.zeros(accumulatorType(this.dtype), [storedElements(this.layout, this.shape, false)]);
+    if (this.grad === null) {
+      this.#spare?.zero();
+      this.grad =
+        this.#spare ?? Tensor.zeros(accumulatorType(this.dtype), [storedElements(this.layout, this.shape, false)]);
+      this.#spare = null;
+    }
     return this.grad;
   }
 
-  clearGrad(): void {
-    this.grad?.dispose();
+  /** Forgets the gradient and keeps its memory for the next: fresh pages cost more than zeros. */
+  resetGrad(): void {
+    this.#spare = this.grad ?? this.#spare;
     this.grad = null;
     this.rowGrad?.dispose();
     this.rowGrad = null;
+  }
+
+  /** Forgets the gradient and frees its memory. */
+  clearGrad(): void {
+    this.resetGrad();
+    this.#spare?.dispose();
+    this.#spare = null;
   }
 
   dispose(): void {

@@ -20,9 +20,9 @@ export function adamwOptions({ optimizer }: Stage) {
   };
 }
 
-/** Forgets the gradients of a minibatch. */
+/** Forgets the gradients of a minibatch; their memory waits for the next. */
 export function clearGradients(parameters: readonly Parameter[]): void {
-  for (const parameter of parameters) parameter.clearGrad();
+  for (const parameter of parameters) parameter.resetGrad();
 }
 
 /** Whether the user asked to stop. */
