@@ -7,6 +7,7 @@ const programs: Record<string, () => Promise<{ run(args: string[]): Promise<void
   gemm: () => import("./gemm.js"),
   logprob: () => import("./logprob.js"),
   "long-context": () => import("./long-context.js"),
+  methods: () => import("./methods.js"),
   sample: () => import("./sample.js"),
   step: () => import("./step.js"),
   race: () => import("./race.js"),
