@@ -32,7 +32,7 @@ export async function train(loaded: LoadedConfig, options: TrainOptions): Promis
     throw error;
   } finally {
     closeRun(run);
-    if (run.resumed === null) discardIfUnused(run.folder);
+    if (run.resumed === null && !run.signal.aborted) discardIfUnused(run.folder);
   }
 }
 

@@ -103,6 +103,23 @@ test("Ctrl-C saves, exits 130, and the resumed run is the uninterrupted one", as
     if (file.startsWith(last)) assert.deepEqual(files[file], bytes, file);
 });
 
+test("Ctrl-C before the first step exits 130, and the resume begins there", async () => {
+  const stop = (child: ChildProcess) => void child.kill("SIGINT");
+  const { code, err } = await grpoUntil(folder, args("early", "eval.samples=500"), /^sft: evaluation/m, stop);
+  assert.equal(code, 130);
+  assert.match(err, /interrupted after step 0; nothing was trained yet\n {2}continue it with --resume\n$/);
+  const { code: resumed, err: said } = grpo(folder, [...args("early", "eval.samples=1"), "--resume"]);
+  assert.deepEqual([resumed, said], [0, ""]);
+});
+
+test("a resume with the kernels of another instruction set is refused without --force", () => {
+  const used = /^# kernels: (\w+)/.exec(readFileSync(join(whole, "config.resolved.yaml"), "utf8"))![1];
+  const other = used === "scalar" ? "avx2" : "scalar";
+  const { code, err } = grpo(folder, [...args("whole"), "--resume"], { GRPO_ISA: other });
+  assert.equal(code, 3);
+  assert.match(err, new RegExp(`^the run used the ${used} kernels, this machine ${other}: results would differ`));
+});
+
 test("a resume refuses keys that would change the past, and names them", () => {
   const changed = grpo(folder, [...args("whole", "rollout.temperature=0.5", "run.seed=8"), "--resume"]);
   assert.equal(changed.code, 3);
