@@ -128,6 +128,14 @@ test("evaluations leave the training as it is", () => {
   }
 });
 
+test("a reference model is there with a KL term, and not without one", () => {
+  const without = ["run.name=free", "objective.kl.coefficient=0", "train.steps=2"];
+  assert.equal(grpo(folder, tinyArguments(folder, ...without)).code, 0);
+  const slots = (of: string) => existsSync(join(of, "checkpoints/step-000002/trainer/models/reference"));
+  assert.deepEqual([slots(run), slots(join(folder, "runs/free"))], [true, false]);
+  assert.ok(metricsOf(join(folder, "runs/free")).every((row) => (row["kl/mean"] ?? null) === null));
+});
+
 test("another seed gives another run", () => {
   const { code } = grpo(folder, tinyArguments(folder, "run.name=seed", "run.seed=4", "train.steps=1"));
   assert.equal(code, 0);
