@@ -1,6 +1,6 @@
 // Writes the pages of docs/ that are made from the program itself: keys.md (schema), methods.md (recipes), metrics.md.
 // `node scripts/docs.mjs` after a build.
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { jsonSchema } from "../dist/src/config/explain.js";
 import { readRecipe, recipeNames } from "../dist/src/config/recipes.js";
 import { metricMeaning, metricMeanings } from "../dist/src/report/metric-meaning.js";
@@ -84,6 +84,9 @@ ${sections
 `,
 );
 
+// What was measured is no product of this program: the section stays as it is.
+const effects =
+  /^## Effects\n.*/ms.exec(readFileSync(new URL("../docs/methods.md", import.meta.url), "utf8"))?.[0] ?? "";
 write(
   "methods.md",
   `# Methods
@@ -91,7 +94,7 @@ write(
 ${made}
 \`grpo recipes show NAME\` prints a recipe; \`extends: recipe:NAME\` in a configuration uses it, and what the configuration itself
 says wins. Where an author's code or published numbers exist, \`npm run conformance\` checks the method against them
-(\`tests/golden/vectors\`).
+(\`tests/golden/vectors\`). What the methods change when they train is measured at the end, under Effects.
 
 ${recipeNames()
   .map((name) => {
@@ -101,7 +104,8 @@ ${recipeNames()
     return `## ${name}\n\n${info.summary}\n\n- source: ${info.paper}\n- changes: ${info.changes}\n- use when: ${info.use_when}${metrics}`;
   })
   .join("\n\n")}
-`,
+
+${effects}`,
 );
 
 /** The names under which TRL and verl log the same thing; another definition is said. */

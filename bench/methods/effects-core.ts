@@ -133,7 +133,7 @@ export const coreEffects: readonly Effect[] = [
     recipe: () => parse("advantage: {then: [{kind: semantic_entropy, alpha: 1, form: inverse, entropy: rao}]}"),
     claims: [
       {
-        what: "share of noisy questions in the sum of |advantage|, last 20 steps",
+        what: "share of noisy questions in the sum of absolute advantages, last 20 steps",
         want: "lower",
         of: (run) => {
           const weight = (kind: string) =>
@@ -284,6 +284,15 @@ export const coreEffects: readonly Effect[] = [
       { what: "seconds per update, 200 tokens of prompt", want: "lower", of: meanMetric("time/update_s") },
       { what: "reward, mean of the run", want: "kept", of: meanMetric("reward/mean") },
     ],
+  },
+  {
+    method: "ppo",
+    task: recall,
+    shared: budget(100, { minibatches: 2 }),
+    against: "GRPO, as many completions and as much KL",
+    baseline: { objective: { kl: { coefficient: 0.05, estimator: "k1", placement: "reward" } } },
+    recipe: () => ({ rollout: { group_size: 1 }, train: { prompts_per_step: 128 } }),
+    claims: [{ what: "reward, last 10 steps", want: "kept", of: reward }],
   },
   ...[
     "bnpo",
