@@ -102,7 +102,7 @@ export const coreEffects: readonly Effect[] = [
   {
     method: "unlikeliness-reward",
     task: rareTactics,
-    shared: { ...budget(60, { prompts: 16, group: 32, updates: 2 }), eval: { samples: 32 } },
+    shared: { ...budget(150, { prompts: 16, group: 32, updates: 2 }), eval: { samples: 32 } },
     against: "GRPO, as many updates and as much KL",
     baseline: {
       objective: { aggregation: "token_mean", kl: { coefficient: 0.1, estimator: "k3", limit: 10 } },
@@ -115,7 +115,7 @@ export const coreEffects: readonly Effect[] = [
   {
     method: "rep-exp",
     task: rareTactics,
-    shared: { ...budget(60, { prompts: 16 }), eval: { samples: 32 } },
+    shared: { ...budget(150, { prompts: 16 }), eval: { samples: 32 } },
     against: "GRPO",
     baseline: { objective: { aggregation: "token_mean" } },
     claims: [
