@@ -43,11 +43,10 @@ export async function run(args: string[]): Promise<void> {
   const passOf = (checkpoint: Checkpointing) => (length: number) =>
     trainOnce(config, values.dtype === "bf16" ? "bf16" : "f32", length, checkpoint);
   const results = [];
-  let start = 128;
   for (const [checkpointing, checkpoint] of modes) {
-    const { length: tokens, bytes } = await longest(passOf(checkpoint), budget, start);
+    const { length: tokens, bytes } = await longest(passOf(checkpoint), budget, 2 * Number(values.chunk));
+    if (!values.json) console.log(`${checkpointing}: ${tokens} tokens in ${(bytes / MB).toFixed(1)} MB`);
     results.push({ checkpointing, tokens, peak_mb: bytes / MB, seconds_at_shortest: Number.POSITIVE_INFINITY });
-    start = tokens;
   }
   for (let repeat = 0; repeat < 3; repeat++) {
     for (const [i, [, checkpoint]] of modes.entries()) {
