@@ -27,6 +27,8 @@ test("the seed orders the rows of addition and nothing else", () => {
 });
 
 test("a built-in task is read like a file, with its options and a limit", async () => {
+  const large = await readRecords({ builtin: "addition", min: 97, max: 99, max_second: 3, split: "train" });
+  assert.ok(large.length > 0 && large.every((row) => Number(row.a) >= 97 && Number(row.b) <= 3));
   const rows = await readRecords({ builtin: "addition", max: 9, max_second: 3, split: "test", limit: 5 });
   assert.equal(rows.length, 5);
   assert.ok(rows.every((row) => Number(row.a) <= 9 && Number(row.b) <= 3));
@@ -40,5 +42,6 @@ test("an unknown task or option is refused with what there is", async () => {
       error instanceof GrpoError && message.test(error.message) && error.fix === "use one of addition, grid_world",
   );
   assert.throws(() => additionTask({ split: "dev" }), /built-in task addition: split "dev" does not exist/);
+  assert.throws(() => additionTask({ min: 9, max: 8 }), /min must be an integer from 0 to max, which is 8/);
   assert.throws(() => additionTask({ max: 0 }), /max and max_second must be integers from 1 to 999/);
 });

@@ -3,7 +3,7 @@ import { defaultKind, pathString } from "./parts.js";
 
 /** Built-in task -> the options that it reads besides `split`. */
 const builtinOptions = {
-  addition: ["max", "max_second", "seed"],
+  addition: ["min", "max", "max_second", "seed"],
   grid_world: ["size", "walls", "count", "seed"],
 } as const;
 
@@ -18,6 +18,7 @@ export const dataSourceSchema = z
       .optional()
       .describe("Part to read, where a folder has several; of a built-in task `train` (when absent) or `test`."),
     limit: z.int().positive().optional().describe("Use the first so many rows; all when absent."),
+    min: z.int().min(0).max(999).optional().describe("addition: smallest first number; 0 when absent."),
     max: z.int().min(1).max(999).optional().describe("addition: largest first number; 99 when absent."),
     max_second: z.int().min(1).max(999).optional().describe("addition: largest second number; `max` when absent."),
     size: z.int().min(2).max(16).optional().describe("grid_world: cells per side; 4 when absent."),

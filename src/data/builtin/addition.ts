@@ -4,6 +4,8 @@ import { Purpose, permutation, philox } from "../random.js";
 
 /** Options of the addition task. */
 export interface AdditionOptions {
+  /** Smallest first number; 0 where absent. */
+  min?: number | undefined;
   /** Largest first number. */
   max?: number | undefined;
   /** Largest second number; the same as `max` where absent. */
@@ -25,6 +27,7 @@ const heldOut = 5;
  * @throws GrpoError GRPO_CONFIG when an option is out of range
  */
 export function additionTask(options: AdditionOptions = {}): DataRecord[] {
+  const min = options.min ?? 0;
   const max = options.max ?? 99;
   const maxSecond = options.max_second ?? max;
   const split = options.split ?? "train";
@@ -32,8 +35,11 @@ export function additionTask(options: AdditionOptions = {}): DataRecord[] {
   if (!isOperand(max) || !isOperand(maxSecond)) {
     throw optionError("max and max_second must be integers from 1 to 999", "name the largest number to add");
   }
+  if (!Number.isInteger(min) || min < 0 || min > max) {
+    throw optionError(`min must be an integer from 0 to max, which is ${max}`, "name the smallest first number");
+  }
   const rows: DataRecord[] = [];
-  for (let a = 0; a <= max; a++) {
+  for (let a = min; a <= max; a++) {
     for (let b = 0; b <= maxSecond; b++) {
       const test = philox([0, 0], [Math.min(a, b), Math.max(a, b), 0, Purpose.task])[0]! % heldOut === 0;
       if (test === (split === "test")) rows.push({ prompt: `${a}+${b}=`, answer: String(a + b), a, b });
