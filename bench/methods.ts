@@ -21,7 +21,8 @@ export async function run(args: string[]): Promise<void> {
     options: { only: { type: "string" }, seeds: { type: "string", default: "3" }, keep: { type: "string" } },
   });
   const only = values.only?.split(",");
-  const unknown = only?.find((name) => !effects.some(({ method }) => method === name));
+  const names = ({ method, task }: Effect) => [method, `${method}/${task.name}`];
+  const unknown = only?.find((name) => !effects.some((effect) => names(effect).includes(name)));
   if (unknown !== undefined) {
     throw new Error(`no run for "${unknown}"; there are: ${effects.map(({ method }) => method).join(", ")}`);
   }
@@ -32,7 +33,9 @@ export async function run(args: string[]): Promise<void> {
       "| method | task | measured | against | baseline | method | shown |\n| --- | --- | --- | --- | --- | --- | --- |",
     );
     const workshop = new Workshop(folder);
-    for (const effect of effects.filter(({ method }) => only?.includes(method) ?? true)) {
+    for (const effect of effects.filter(
+      (each) => only === undefined || names(each).some((name) => only.includes(name)),
+    )) {
       for (const line of await compare(workshop, effect, seeds)) console.log(line);
     }
   } finally {

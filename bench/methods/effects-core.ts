@@ -1,9 +1,11 @@
 import { parse } from "yaml";
-import { budget, type Effect, lastMetric, mean, meanMetric, meanOver, start } from "./effect.js";
+import { budget, type Effect, type FinishedRun, lastMetric, mean, meanMetric, meanOver, start } from "./effect.js";
 import {
+  commonest,
   easyAndHard,
   firstDigit,
   longPrompt,
+  manyAnswers,
   mazes,
   noisyLabels,
   rareTactics,
@@ -18,6 +20,22 @@ const accuracy = lastMetric("eval/accuracy");
 const reward = meanMetric("reward/mean", 10);
 /** Updates far from the policy that sampled. */
 const stale = budget(40, { updates: 4, minibatches: 2, rate: 1e-3 });
+
+const rightAnswers = (run: FinishedRun) => run.last(10).filter(({ reward }) => reward > 0.5);
+const manyAnswersClaims: Effect["claims"] = [
+  {
+    what: "different right answers per question (of 8), last 10 steps",
+    want: "higher",
+    of: (run) => new Set(rightAnswers(run).map(({ prompt, completion }) => prompt + completion)).size / 4,
+  },
+  {
+    what: "share of right responses with the commonest answer, last 10 steps",
+    want: "lower",
+    of: (run) =>
+      mean(rightAnswers(run).map(({ prompt, completion }) => Number(completion.startsWith(commonest(prompt))))),
+  },
+  { what: "share of right responses, last 10 steps", want: "kept", of: meanMetric("reward/accuracy/mean", 10) },
+];
 
 /** Methods that change advantages, clipping or aggregation. */
 export const coreEffects: readonly Effect[] = [
@@ -113,6 +131,16 @@ export const coreEffects: readonly Effect[] = [
     ],
   },
   {
+    method: "unlikeliness-reward",
+    task: manyAnswers,
+    shared: budget(60, { group: 32, updates: 2 }),
+    against: "GRPO, as many updates and as much KL",
+    baseline: {
+      objective: { aggregation: "token_mean", kl: { coefficient: 0.1, estimator: "k3", limit: 10 } },
+    },
+    claims: manyAnswersClaims,
+  },
+  {
     method: "rep-exp",
     task: rareTactics,
     shared: { ...budget(150, { prompts: 16 }), eval: { samples: 32 } },
@@ -123,6 +151,14 @@ export const coreEffects: readonly Effect[] = [
       { what: "entropy, last 10 steps", want: "higher", of: meanMetric("entropy/mean", 10) },
       { what: "pass@1", want: "kept", of: accuracy },
     ],
+  },
+  {
+    method: "rep-exp",
+    task: manyAnswers,
+    shared: budget(60, { group: 32 }),
+    against: "GRPO",
+    baseline: { objective: { aggregation: "token_mean" } },
+    claims: manyAnswersClaims,
   },
   {
     method: "seed-grpo",

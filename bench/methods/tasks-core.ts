@@ -92,6 +92,34 @@ export const rareTactics: PlayTask = {
   modules: { "right.mjs": lookUp("right") },
 };
 
+const rightAnswer = (n: number, k: number) => `${tactics[(n + k) % 8]}${letters[(3 * k + 2 * n) % 8]}`;
+
+/** The right answer to a question of {@link manyAnswers} that is commonest at the start. */
+export function commonest(prompt: string): string {
+  return rightAnswer(Number(prompt[0]), 0);
+}
+
+/** Four questions with 64 answers each, of which eight are right, with probabilities from 0.3 down to 0.001. */
+export const manyAnswers: PlayTask = {
+  name: "many-answers",
+  alphabet: [...tactics, ...letters, "0123:"].join(""),
+  warm: {
+    rows: times(8000, (i) => {
+      const k = weighted([300, 133, 59, 26, 11.5, 5.1, 2.3, 1, 462], i, 0, 16);
+      const any = `${tactics[Math.floor(8 * uniform(i, 1, 16))]}${letters[Math.floor(8 * uniform(i, 2, 16))]}`;
+      return { prompt: `${i % 4}:`, completion: k < 8 ? rightAnswer(i % 4, k) : any };
+    }),
+    steps: 300,
+  },
+  train: times(4, (n) => ({
+    prompt: `${n}:`,
+    right: Object.fromEntries(times(8, (k) => [rightAnswer(n, k), 1])),
+  })),
+  maxTokens: 3,
+  rewards: [{ name: "accuracy", kind: "module", module: "right.mjs" }],
+  modules: { "right.mjs": lookUp("right") },
+};
+
 /** Six digits, of which the first alone decides. */
 export const firstDigit: PlayTask = {
   name: "first-digit",
