@@ -22,7 +22,7 @@ export function jsonSchema(): Record<string, unknown> {
  * @throws GrpoError GRPO_KEY (usage) with the nearest key when there is none of that name
  */
 export function explainKey(key: string): string {
-  const path = key.split(".").filter((part) => part !== "");
+  const path = throughLists(key.split(/\.|\[\]/).filter((part) => part !== ""));
   const found = schemasAt(configSchema, path);
   if (path.length === 0 || found.length === 0) {
     const depth = path.findIndex((_, i) => schemasAt(configSchema, path.slice(0, i + 1)).length === 0);
@@ -31,6 +31,16 @@ export function explainKey(key: string): string {
     throw new GrpoError("GRPO_KEY", `no configuration key is called "${key}"`, { exitCode: ExitCode.usage, fix: hint });
   }
   return found.map((schema) => explain(path.join("."), schema)).join("\n\n");
+}
+
+/** A path with the number 0 wherever it passes a list without naming an item. */
+function throughLists(parts: readonly string[]): string[] {
+  const path: string[] = [];
+  for (const part of parts) {
+    const leads = (next: string[]) => schemasAt(configSchema, [...path, ...next]).length > 0;
+    path.push(...(!leads([part]) && leads(["0", part]) ? ["0", part] : [part]));
+  }
+  return path;
 }
 
 function explain(key: string, schema: $ZodType): string {

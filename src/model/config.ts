@@ -61,8 +61,9 @@ export function readModelConfig(folder: string): ModelConfig {
   try {
     raw = JSON.parse(readFileSync(file, "utf8"));
   } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
     throw modelError(
-      `${file}: ${(cause as Error).message}`,
+      `${file}: ${code === "ENOENT" ? "no such file" : message}`,
       "give a Hugging Face model folder: config.json, model.safetensors, tokenizer.json",
       cause,
     );

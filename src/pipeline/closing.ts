@@ -15,7 +15,7 @@ import { describe } from "./evaluation.js";
 export function closingLines(runDir: string, program: string): string[] {
   const folder = runFolderAt(runDir);
   const checkpoint = latestCheckpoint(runDir);
-  const lines = [...gain(readMetrics(folder.metrics))];
+  const lines = [`done: ${folder.path}`, ...gain(readMetrics(folder.metrics))];
   if (checkpoint !== null) lines.push(`model   ${shown(checkpoint.path)}`);
   if (existsSync(folder.report)) lines.push(`report  ${shown(folder.report)}`);
   if (checkpoint === null) return lines;

@@ -102,7 +102,8 @@ function report(name: string, { metrics, accuracy, pass, groups }: EvaluationRes
   const lines = [`${name}: ${describe(metrics, accuracy)}, ${groups.length} prompts x ${samples}`];
   const percent = (x: number) => `${(100 * x).toFixed(1)} %`;
   for (const [k, { value, low, high }] of pass) {
-    if (k > 1) lines.push(`  pass@${k} ${percent(value)} (${percent(low)} to ${percent(high)})`);
+    const interval = Number.isNaN(low) ? "" : ` (${percent(low)} to ${percent(high)})`;
+    if (k > 1) lines.push(`  pass@${k} ${percent(value)}${interval}`);
   }
   lines.push(
     `  length ${metrics["length/mean"]!.toFixed(1)} tokens, ${percent(metrics["length/truncated"]!)} cut at the limit`,

@@ -142,7 +142,10 @@ export async function evaluationOf(
       step: run.state.step,
       version: run.state.version,
     });
-    return { metrics, text: `${describe(metrics, accuracy)}, ${tasks.length} prompts` };
+    return {
+      metrics,
+      text: `${describe(metrics, accuracy)}, ${tasks.length} ${tasks.length === 1 ? "prompt" : "prompts"}`,
+    };
   };
   const close = async () => {
     if (shared !== undefined) return;
@@ -195,5 +198,9 @@ export function scheduled(
 export function describe(metrics: Record<string, number>, accuracy: Estimate | null): string {
   if (accuracy === null) return `reward ${metrics["reward/mean"]!.toFixed(3)}`;
   const percent = (x: number) => (100 * x).toFixed(1);
-  return `accuracy ${percent(accuracy.value)} % (95 % interval ${percent(accuracy.low)} to ${percent(accuracy.high)})`;
+  const { value, low, high } = accuracy;
+  const interval = Number.isNaN(low)
+    ? "no interval from one prompt"
+    : `95 % interval ${percent(low)} to ${percent(high)}`;
+  return `accuracy ${percent(value)} % (${interval})`;
 }

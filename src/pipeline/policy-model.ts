@@ -91,8 +91,8 @@ export async function loadPolicy(config: Config, tokenizer: Tokenizer, maxLength
 
 /** A model folder as `eval` and `generate` take it. */
 export async function loadModelFolder(folder: string, maxLength?: number): Promise<LoadedModel> {
-  const tokenizer = loadTokenizer(folder);
   const shape = readModelConfig(folder);
+  const tokenizer = loadTokenizer(folder);
   checkVocabulary(shape, tokenizer, folder);
   const dtype = (shape.raw.dtype ?? shape.raw.torch_dtype) === "bfloat16" ? "bf16" : "f32";
   const length = Math.min(maxLength ?? shape.maxPositions, contextLimit(shape));

@@ -25,7 +25,6 @@ export async function train(loaded: LoadedConfig, options: TrainOptions): Promis
   try {
     await runStages(run);
     writeReport(run);
-    run.say(`done: ${run.folder.path}`);
     return run.folder.path;
   } catch (error) {
     leaveReport(run);

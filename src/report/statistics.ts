@@ -58,24 +58,29 @@ export interface Evaluation {
 
 /**
  * avg@k and pass@k over prompts. With one sample per prompt the average is a share of independent trials and gets the
- * Wilson interval; else intervals come from the spread between prompts, clipped to [0, 1].
+ * Wilson interval; else intervals come from the spread between prompts, clipped to [0, 1]. Where every prompt scores 0, or
+ * every prompt 1, there is no spread to learn from, and the interval is Wilson's with a trial per prompt.
  *
  * @param right per prompt: whether each of its completions was right
  */
 export function evaluation(right: readonly (readonly boolean[])[]): Evaluation {
   const counts = right.map((samples) => ({ n: samples.length, c: samples.filter(Boolean).length }));
   const fewest = counts.reduce((least, { n }) => Math.min(least, n), Number.POSITIVE_INFINITY);
-  const clip = ({ value, low, high }: Estimate) => ({ value, low: Math.max(0, low), high: Math.min(1, high) });
+  const share = (values: readonly number[]): Estimate => {
+    const { value, low, high } = meanOverPrompts(values);
+    if (values.length > 1 && (value === 0 || value === 1)) return wilson(value * values.length, values.length);
+    return { value, low: Math.max(0, low), high: Math.min(1, high) };
+  };
   const single = counts.length > 0 && counts.every(({ n }) => n === 1);
   const average = single
     ? wilson(
         counts.reduce((sum, { c }) => sum + c, 0),
         counts.length,
       )
-    : clip(meanOverPrompts(counts.map(({ n, c }) => c / n)));
+    : share(counts.map(({ n, c }) => c / n));
   const pass = new Map<number, Estimate>();
   for (let k = 1; k <= fewest && Number.isFinite(fewest); k *= 2) {
-    pass.set(k, single ? average : clip(meanOverPrompts(counts.map(({ n, c }) => passAtK(n, c, k)))));
+    pass.set(k, single ? average : share(counts.map(({ n, c }) => passAtK(n, c, k))));
   }
   return { average, pass, prompts: right.length };
 }

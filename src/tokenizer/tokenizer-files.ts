@@ -57,6 +57,12 @@ const specialNames = ["bos_token", "eos_token", "pad_token", "unk_token", "sep_t
  * @throws GrpoError GRPO_TOKENIZER naming the file that is missing or is not valid
  */
 export function readTokenizerFiles(directory: string): TokenizerFiles {
+  if (!existsSync(directory)) {
+    throw tokenizerError(
+      `${directory}: no such folder`,
+      "give the path of a model folder; the checkpoints of a run are in its folder `checkpoints`",
+    );
+  }
   if (!existsSync(join(directory, "tokenizer.json"))) {
     throw tokenizerError(
       `${directory}: tokenizer.json is missing`,

@@ -83,7 +83,7 @@ export function loadTokenizer(directory: string): Tokenizer {
       if (template !== null) return template.render(messages, options);
       throw new GrpoError("GRPO_TOKENIZER", `${directory}: the model has no chat template`, {
         exitCode: ExitCode.data,
-        fix: "add chat_template.jinja to the model folder, or give prompts as text with data.prompt.chat: false",
+        fix: "add chat_template.jinja to the model folder, or give prompts as text: data.prompt.chat: false, no --chat",
       });
     },
     save(target) {

@@ -73,7 +73,7 @@ test("data that is missing, empty, too long or has no such column exits 4 and sa
 test("a model folder that is missing or incomplete exits 4 and says what is missing", () => {
   fails(
     4,
-    `${join(folder, "nomodel")}: tokenizer.json is missing\n  copy the tokenizer files of the model into its folder\n`,
+    `${join(folder, "nomodel")}: no such folder\n  give the path of a model folder; the checkpoints of a run are in its folder \`checkpoints\`\n`,
     "model.path=nomodel",
   );
   fails(

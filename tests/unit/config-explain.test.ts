@@ -34,6 +34,9 @@ test("explain gives type, default and reason", () => {
     explainKey("rewards"),
     /^rewards: list of mapping\n[\s\S]*kind: "exact" {2}1 where the completion equals/,
   );
+  for (const key of ["rewards.when", "rewards[].when"]) {
+    assert.match(explainKey(key), /^rewards\.0\.when: text\n {2}Condition on the sample/);
+  }
   assert.match(explainKey("stages.0.train.steps"), /^stages\.0\.train\.steps: whole number\n/);
 });
 

@@ -54,4 +54,7 @@ test("an evaluation gives avg@k and pass@k with intervals inside [0, 1]", () => 
   near(many.pass.get(4)!.value, 2 / 3);
   assert.equal(many.pass.get(4)!.high, 1);
   assert.equal(evaluation([]).pass.size, 0);
+  const never = evaluation(Array.from({ length: 10 }, () => [false, false]));
+  assert.deepEqual(never.average, wilson(0, 10));
+  assert.deepEqual(never.pass.get(2), wilson(0, 10));
 });
