@@ -279,7 +279,7 @@ export const coreEffects: readonly Effect[] = [
   {
     method: "kdrl",
     task: recallCold,
-    shared: budget(100, { rate: 1e-3 }),
+    shared: budget(200, { group: 32, rate: 1e-3 }),
     against: "GRPO (coefficient 0)",
     baseline: { extends: "recipe:kdrl", objective: { terms: [{ kind: "distill", coefficient: 0 }] } },
     both: async (workshop) => ({

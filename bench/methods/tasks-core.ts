@@ -13,10 +13,10 @@ import {
   weighted,
 } from "./play-task.js";
 
-const recallRows = (right: number): PlayRow[] =>
+const recallRows = (right: number, length = 2): PlayRow[] =>
   times(2000, (i) => {
     const n = i % 20;
-    return { prompt: `${keys[n]}:`, completion: `${guess(n, right, i, 0)}${guess(n + 3, right, i, 1)}` };
+    return { prompt: `${keys[n]}:`, completion: times(length, (k) => guess(n + 3 * k, right, i, k)).join("") };
   });
 const keys = [..."abcdefghijklmnopqrst"];
 
@@ -30,16 +30,21 @@ export const recall: PlayTask = {
   rewards: exact,
 };
 
-/** Four of the letters after a warm start that is right once in a hundred. */
+/** Four digits for each of four letters, which the policy gets right once in ten thousand. */
 export const recallCold: PlayTask = {
   ...recall,
   name: "recall-cold",
-  warm: { rows: recallRows(0), steps: 100 },
-  train: recall.train.slice(0, 4),
+  warm: { rows: recallRows(0, 4), steps: 100 },
+  train: times(4, (n) => ({ prompt: `${keys[n]}:`, answer: times(4, (k) => image(n + 3 * k)).join("") })),
+  maxTokens: 5,
 };
 
-/** The same after a warm start that is always right: a teacher. */
-export const recallTaught: PlayTask = { ...recall, name: "recall-taught", warm: { rows: recallRows(1), steps: 300 } };
+/** The same after a warm start that is right nine times in ten at every digit: a teacher. */
+export const recallTaught: PlayTask = {
+  ...recallCold,
+  name: "recall-taught",
+  warm: { rows: recallRows(0.9, 4), steps: 500 },
+};
 
 /** The same with the first letter to train on and the others to test on. */
 export const recallOne: PlayTask = {
