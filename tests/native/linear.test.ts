@@ -233,20 +233,26 @@ for (const dtype of ["f32", "bf16"] as const) {
   });
 }
 
-test("a reduction longer than one block of the input gradient keeps its bits", async () => {
+test("reductions longer than one block of a panel or of the input gradient keep their bits", async () => {
   for (const dtype of ["f32", "bf16"] as const) {
-    const base = { dtype, out: 2600, columns: 40 } as const;
-    const many = await run({ ...base, rows: 530 });
-    const few = await run({ ...base, rows: 5 });
-    assert.deepEqual(many.dx.subarray(0, 5 * 40), few.dx);
-    assert.deepEqual(many.y.subarray(0, 5 * 2600), few.y);
+    for (const [out, columns] of [
+      [2600, 40],
+      [40, 2603],
+    ] as const) {
+      const many = await run({ dtype, out, columns, rows: 530 });
+      for (const rows of [1, 5, 13]) {
+        const few = await run({ dtype, out, columns, rows });
+        assert.deepEqual(many.dx.subarray(0, rows * columns), few.dx);
+        assert.deepEqual(many.y.subarray(0, rows * out), few.y);
+      }
+    }
   }
 });
 
 async function digest(): Promise<string> {
   const hash = createHash("sha256");
   for (const dtype of ["f32", "bf16"] as const) {
-    for (const [rows, out, columns] of [...sizes, [150, 1100, 70]] as const) {
+    for (const [rows, out, columns] of [...sizes, [150, 1100, 70], [13, 40, 2603]] as const) {
       const r = await run({ dtype, rows, out, columns, bias: true, residual: true });
       for (const values of [r.y, r.dx, r.dw, r.dbias!]) hash.update(new Uint8Array(values.buffer));
     }

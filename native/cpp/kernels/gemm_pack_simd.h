@@ -37,6 +37,35 @@ static inline void transpose_block(const float* src, float* out, std::size_t row
     _mm512_storeu_ps(out + 32 * (4 + c), _mm512_shuffle_f32x4(d, e, 0x88));
     _mm512_storeu_ps(out + 32 * (12 + c), _mm512_shuffle_f32x4(d, e, 0xdd));
   }
+#elif defined(__AVX2__)
+  for (std::size_t half = 0; half < 16; half += 8) {
+#pragma GCC unroll 2
+    for (std::size_t side = 0; side < 16; side += 8) {
+      __m256 r[8], t[8];
+#pragma GCC unroll 8
+      for (std::size_t i = 0; i < 8; ++i)
+        r[i] = half + i < rows ? _mm256_loadu_ps(src + 32 * (half + i) + side) : _mm256_setzero_ps();
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) {
+        t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+        t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+      }
+      // r[4 g + c] holds, in 128-bit lane q, column 4 q + c of rows 4 g .. 4 g + 3.
+#pragma GCC unroll 2
+      for (int g = 0; g < 2; ++g) {
+#pragma GCC unroll 2
+        for (int h = 0; h < 2; ++h) {
+          r[4 * g + 2 * h] = _mm256_shuffle_ps(t[4 * g + h], t[4 * g + 2 + h], 0x44);
+          r[4 * g + 2 * h + 1] = _mm256_shuffle_ps(t[4 * g + h], t[4 * g + 2 + h], 0xee);
+        }
+      }
+#pragma GCC unroll 4
+      for (std::size_t c = 0; c < 4; ++c) {
+        _mm256_storeu_ps(out + 32 * (side + c) + half, _mm256_permute2f128_ps(r[c], r[4 + c], 0x20));
+        _mm256_storeu_ps(out + 32 * (side + 4 + c) + half, _mm256_permute2f128_ps(r[c], r[4 + c], 0x31));
+      }
+    }
+  }
 #else
   for (std::size_t j = 0; j < 16; ++j)
     for (std::size_t i = 0; i < 16; ++i) out[32 * j + i] = i < rows ? src[32 * i + j] : 0.0f;
@@ -66,6 +95,28 @@ static inline void transpose_block(const std::uint32_t* src, std::uint32_t* out,
     _mm512_storeu_si512(out + 32 * (4 + c), _mm512_shuffle_i64x2(a, b, 0xdd));
     _mm512_storeu_si512(out + 32 * (2 + c), _mm512_shuffle_i64x2(d, e, 0x88));
     _mm512_storeu_si512(out + 32 * (6 + c), _mm512_shuffle_i64x2(d, e, 0xdd));
+  }
+#elif defined(__AVX2__)
+  const __m256i swap = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
+  for (std::size_t half = 0; half < 8; half += 4) {
+#pragma GCC unroll 2
+    for (std::size_t side = 0; side < 8; side += 4) {
+      __m256i r[4];
+#pragma GCC unroll 4
+      for (std::size_t i = 0; i < 4; ++i) {
+        const auto* row = reinterpret_cast<const __m256i*>(src + 32 * (half + i) + 2 * side);
+        r[i] = half + i < rows ? _mm256_shuffle_epi8(_mm256_loadu_si256(row), swap) : _mm256_setzero_si256();
+      }
+      // r[2 g], r[2 g + 1] unpacked hold, in 128-bit lane q, columns 2 q and 2 q + 1 of those two rows.
+#pragma GCC unroll 2
+      for (std::size_t c = 0; c < 2; ++c) {
+        const __m256i a = c ? _mm256_unpackhi_epi64(r[0], r[1]) : _mm256_unpacklo_epi64(r[0], r[1]);
+        const __m256i b = c ? _mm256_unpackhi_epi64(r[2], r[3]) : _mm256_unpacklo_epi64(r[2], r[3]);
+        auto* to = out + 32 * (side + c) + 2 * half;
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permute2x128_si256(a, b, 0x20));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 64), _mm256_permute2x128_si256(a, b, 0x31));
+      }
+    }
   }
 #else
   for (std::size_t j = 0; j < 8; ++j) {

@@ -16,6 +16,7 @@ constexpr int kTileRows = 12, kTileVectors = 2;
 #else
 constexpr int kTileRows = 6, kTileVectors = 1;
 #endif
+constexpr std::size_t kTilePasses = 2 / kTileVectors;  // over a panel
 constexpr std::size_t kPanelBytes = 32 * sizeof(float);  // of one step
 
 // How far ahead in the panel the next lines are asked into L1: weights that come from memory are read once, at its speed.
@@ -25,11 +26,16 @@ constexpr std::size_t kNear = 4096;
 template <class T> constexpr std::size_t steps_of(std::size_t length) { return sizeof(T) == 2 ? (length + 1) / 2 : length; }
 template <class T> constexpr std::size_t whole_steps(std::size_t length) { return sizeof(T) == 2 ? length / 2 : length; }
 
-// What will be needed after this tile: `lines` cache lines after every 8 steps, from `at` on, are asked into L2.
+// What will be needed after this tile: `lines` cache lines after every 8 steps of each pass, from `at` on, are asked into L2.
 struct Ahead {
   const char* at = nullptr;
   int lines = 0;
 };
+// The share of tile t of `tiles` when they fetch the `steps` steps of a panel from `next` on, which are as many as their own.
+GRPO_INLINE Ahead share_ahead(const char* next, std::size_t steps, std::size_t t, std::size_t tiles) {
+  const std::size_t passes = tiles * kTilePasses, lines = (16 + passes - 1) / passes;
+  return {next + t * kTilePasses * (steps / 8) * 64 * lines, static_cast<int>(lines)};
+}
 
 template <class T> struct Step;
 
@@ -131,7 +137,7 @@ static void tile_rows(std::size_t length, const T* a, std::size_t stride, const 
   // Rows too long to stay in L2 beside the panel come from farther away than the hardware looks ahead.
   const bool fetch_rows = length * sizeof(T) * ROWS > (128 << 10);
 #pragma GCC unroll 2
-  for (int half = 0; half < 2 / kTileVectors; ++half) {
+  for (int half = 0; half < static_cast<int>(kTilePasses); ++half) {
     v16 acc[ROWS][kTileVectors];
     start<ROWS, kTileVectors>(acc, c + 16 * half, from_c);
     const char* b = static_cast<const char*>(panel) + 64 * half;
@@ -188,7 +194,7 @@ static void tile_rows(std::size_t length, const T* a, std::size_t stride, const 
 template <class T, int ROWS>
 static void tile_packed(std::size_t steps, const void* a, const void* panel, float* c, bool from_c, Ahead ahead) {
 #pragma GCC unroll 2
-  for (int half = 0; half < 2 / kTileVectors; ++half) {
+  for (int half = 0; half < static_cast<int>(kTilePasses); ++half) {
     v16 acc[ROWS][kTileVectors];
     start<ROWS, kTileVectors>(acc, c + 16 * half, from_c);
     const char* b = static_cast<const char*>(panel) + 64 * half;

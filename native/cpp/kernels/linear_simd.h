@@ -3,6 +3,7 @@
 #include "core/threads.h"
 #include "kernels/gemm_pack_simd.h"
 #include "kernels/linear.h"
+#include "kernels/partial_simd.h"
 
 namespace grpo {
 namespace GRPO_ISA_NS {
@@ -27,25 +28,6 @@ static inline void reserve(ThreadPool& pool, std::size_t bytes) {
   for (int t = 0; t < pool.size(); ++t) pool.scratch(t, bytes);
 }
 
-GRPO_INLINE v16 load_16(const float* p) { return load16(p); }
-GRPO_INLINE v16 load_16(const bf16* p) { return load_bf16(p); }
-GRPO_INLINE void store_16(float* p, v16 a) { store16(p, a); }
-GRPO_INLINE void store_16(bf16* p, v16 a) { store_bf16(p, a); }
-
-// First n of 16 elements; the other lanes are zero, and are not written.
-template <class T> GRPO_INLINE v16 load_some(const T* p, std::size_t n) {
-  if (n >= 16) return load_16(p);
-  T t[16] = {};
-  for (std::size_t i = 0; i < n; ++i) t[i] = p[i];
-  return load_16(t);
-}
-template <class T> GRPO_INLINE void store_some(T* p, v16 a, std::size_t n) {
-  if (n >= 16) return store_16(p, a);
-  T t[16];
-  store_16(t, a);
-  for (std::size_t i = 0; i < n; ++i) p[i] = t[i];
-}
-
 // to[r][0..columns) = round(c[r] + bias + residual[r]), columns <= 32; bias and residual may be null.
 template <class T, class Y>
 static void store_tile(std::size_t rows, std::size_t columns, const float* c, const T* bias, const T* residual, Y* to,
@@ -62,8 +44,13 @@ static void store_tile(std::size_t rows, std::size_t columns, const float* c, co
   }
 }
 
-// A panel that leaves no room in L2 for the next one beside it.
-constexpr std::size_t kLargePanel = 384 << 10;
+// A panel that leaves no room in L2 for the next one beside it; and the most bytes of a panel that all rows of an item meet
+// before the rest of it: passes after the first find them in L2.
+#if defined(__AVX512F__)
+constexpr std::size_t kLargePanel = 384 << 10, kPanelPart = SIZE_MAX;
+#else
+constexpr std::size_t kLargePanel = SIZE_MAX, kPanelPart = 128 << 10;
+#endif
 
 template <class T>
 static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const T* x, const T* w, const T* bias,
@@ -76,24 +63,33 @@ static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t 
   std::size_t run = panels * blocks / (8 * threads);
   run = run < 1 ? 1 : run > 8 ? 8 : run;
   const std::size_t runs = (panels + run - 1) / run;
-  for_items(pool, (M + 4) * N * K, blocks * runs, [&](std::size_t item, int) {
+  const std::size_t parts = panel_bytes / kPanelPart + 1, most_rows = (tiles / blocks + 1) * kTileRows;
+  reserve(pool, most_rows * 32 * sizeof(float));
+  for_items(pool, (M + 4) * N * K, blocks * runs, [&](std::size_t item, int thread) {
     const std::size_t t0 = cut(tiles, blocks, item / runs), t1 = cut(tiles, blocks, item / runs + 1);
-    const std::size_t p0 = item % runs * run, p1 = at_most(p0 + run, panels);
-    float c[kTileRows * 32];
+    const std::size_t p0 = item % runs * run, p1 = at_most(p0 + run, panels), first = cut(M, tiles, t0);
+    float* const sums = static_cast<float*>(pool.scratch(thread, most_rows * 32 * sizeof(float)));
     for (std::size_t p = p0; p < p1; ++p) {
       const char* panel = reinterpret_cast<const char*>(w) + p * panel_bytes;
-      const char* next = reinterpret_cast<const char*>(w) + (p + 1 < p1 ? p + 1 : p0 + threads * run) * panel_bytes;
+      const char* after = reinterpret_cast<const char*>(w) + (p + 1 < p1 ? p + 1 : p0 + threads * run) * panel_bytes;
       const std::size_t columns = at_most(N - 32 * p, 32);
-      // One tile fetches for itself; more of them spread the fetching of the next panel among them.
-      const int lines = t1 - t0 == 1 || (panel_bytes > kLargePanel && t1 - t0 > 6) ? 0 : static_cast<int>((16 + t1 - t0 - 1) / (t1 - t0));
-      for (std::size_t t = t0; t < t1; ++t) {
-        const std::size_t m0 = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - m0;
-        const Ahead ahead{next + (t - t0) * (whole_steps<T>(K) / 8) * 64 * static_cast<std::size_t>(lines), lines};
-        tile_rows_for<T>(rows)(K, x + m0 * K, K, panel, c, false, ahead);
-        const T* b = bias ? bias + 32 * p : nullptr;
-        const T* r = residual ? residual + m0 * N + 32 * p : nullptr;
-        if (float32) store_tile(rows, columns, c, b, r, static_cast<float*>(y) + m0 * N + 32 * p, N);
-        else store_tile(rows, columns, c, b, r, static_cast<T*>(y) + m0 * N + 32 * p, N);
+      // One tile fetches for itself; more of them spread the fetching of the next part of a panel among them.
+      const bool fetch = t1 - t0 > 1 && (panel_bytes <= kLargePanel || t1 - t0 <= 6);
+      for (std::size_t part = 0; part < parts; ++part) {
+        const bool last = part + 1 == parts;
+        const std::size_t k0 = cut(K / 16, parts, part) * 16, k1 = last ? K : cut(K / 16, parts, part + 1) * 16;
+        const char* next = last ? after : panel + steps_of<T>(k1) * kPanelBytes;
+        for (std::size_t t = t0; t < t1; ++t) {
+          const std::size_t m0 = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - m0;
+          const Ahead ahead = fetch ? share_ahead(next, whole_steps<T>(k1 - k0), t - t0, t1 - t0) : Ahead{};
+          float* const c = sums + (parts > 1 ? (m0 - first) * 32 : 0);
+          tile_rows_for<T>(rows)(k1 - k0, x + m0 * K + k0, K, panel + steps_of<T>(k0) * kPanelBytes, c, part > 0, ahead);
+          if (!last) continue;
+          const T* b = bias ? bias + 32 * p : nullptr;
+          const T* r = residual ? residual + m0 * N + 32 * p : nullptr;
+          if (float32) store_tile(rows, columns, c, b, r, static_cast<float*>(y) + m0 * N + 32 * p, N);
+          else store_tile(rows, columns, c, b, r, static_cast<T*>(y) + m0 * N + 32 * p, N);
+        }
       }
     }
   });
@@ -171,7 +167,8 @@ static void weight_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std:
       }
     });
     // The stored values of the next tile, kTileRows rows of two lines each, fetched during this one.
-    const int lines = steps < 8 ? 0 : static_cast<int>((2 * kTileRows + steps / 8 - 1) / (steps / 8));
+    const std::size_t visits = steps / 8 * kTilePasses;
+    const int lines = steps < 8 ? 0 : static_cast<int>((2 * kTileRows + visits - 1) / visits);
     for_items(pool, work, groups, [&](std::size_t item, int thread) {
       const std::size_t p0 = item * group, p1 = at_most(p0 + group, panels);
       char* const columns = static_cast<char*>(pool.scratch(thread, own));

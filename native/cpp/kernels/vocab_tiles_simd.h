@@ -15,15 +15,14 @@ GRPO_INLINE std::size_t cut_rows(std::size_t rows, std::size_t tiles, std::size_
 template <class T>
 static void logits(std::size_t rows, std::size_t cols, const T* h, const T* w, std::size_t panels, float* out, std::size_t ldo) {
   const std::size_t tiles = tiles_of(rows), panel_bytes = steps_of<T>(cols) * kPanelBytes;
-  // One tile of rows fetches for itself; more of them spread the fetching of the next panel among them.
-  const int lines = tiles == 1 ? 0 : static_cast<int>((16 + tiles - 1) / tiles);
   float c[kTileRows * 32];
   for (std::size_t p = 0; p < panels; ++p) {
     const char* panel = reinterpret_cast<const char*>(w) + p * panel_bytes;
     const char* next = panel + panel_bytes;
     for (std::size_t t = 0; t < tiles; ++t) {
       const std::size_t r0 = cut_rows(rows, tiles, t), count = cut_rows(rows, tiles, t + 1) - r0;
-      const Ahead ahead{next + t * (whole_steps<T>(cols) / 8) * 64 * static_cast<std::size_t>(lines), lines};
+      // One tile of rows fetches for itself; more of them spread the fetching of the next panel among them.
+      const Ahead ahead = tiles == 1 ? Ahead{} : share_ahead(next, whole_steps<T>(cols), t, tiles);
       tile_rows_for<T>(count)(cols, h + r0 * cols, cols, panel, c, false, ahead);
       for (std::size_t r = 0; r < count; ++r) {
         store16(out + (r0 + r) * ldo + 32 * p, load16(c + 32 * r));
