@@ -25,7 +25,10 @@ interface Bounds {
   integer?: boolean;
 }
 
-/** A yargs option that takes a number within bounds; anything else is a usage error that names the option. */
+/**
+ * A yargs option that takes a number within bounds; anything else is a usage error that names the option and what was given.
+ * It is a number for `--help` and a string for the parser, which would turn a word into NaN.
+ */
 export function numberOption(name: string, describe: string, { min, max = Infinity, integer = false }: Bounds) {
   const coerce = (value: unknown): number => {
     const number = value === "" || Array.isArray(value) ? Number.NaN : Number(value);
@@ -35,5 +38,5 @@ export function numberOption(name: string, describe: string, { min, max = Infini
     }
     return number;
   };
-  return { type: "string", requiresArg: true, describe, coerce } as const;
+  return { number: true, string: true, requiresArg: true, describe, coerce } as const;
 }

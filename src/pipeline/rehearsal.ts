@@ -43,9 +43,22 @@ function shortened(config: Config, folder: string): Config {
     stages: config.stages.map((stage) => ({
       ...stage,
       train: { ...stage.train, steps: 1, prompts_per_step: 1 },
-      rollout: { ...stage.rollout, max_completion_tokens: Math.min(SHORT, stage.rollout.max_completion_tokens) },
+      rollout: shortRollout(stage.rollout),
       eval: stage.eval === null ? null : { ...stage.eval, at_start: false, limit: 1, max_completion_tokens: SHORT },
     })),
+  };
+}
+
+function shortRollout(rollout: Stage["rollout"]): Stage["rollout"] {
+  const { strategy } = rollout;
+  const short = (tokens: number) => Math.min(SHORT, tokens);
+  return {
+    ...rollout,
+    max_completion_tokens: short(rollout.max_completion_tokens),
+    strategy:
+      strategy.kind === "serial_group"
+        ? { ...strategy, answer_max_tokens: short(strategy.answer_max_tokens) }
+        : strategy,
   };
 }
 
@@ -53,10 +66,14 @@ function shortened(config: Config, folder: string): Config {
 function arithmetic({ kind, train, rollout }: Stage): string {
   const { steps, prompts_per_step, updates_per_rollout, minibatches } = train;
   if (kind !== "grpo") return `${steps} steps of ${prompts_per_step} rows, an optimizer step each`;
-  const { group_size, max_completion_tokens } = rollout;
+  const { strategy, group_size, max_completion_tokens } = rollout;
   const updates = updates_per_rollout * Math.min(minibatches, prompts_per_step);
+  const drawn =
+    strategy.kind === "serial_group"
+      ? `a completion of up to ${max_completion_tokens} tokens and ${strategy.exits} early answers of up to ${strategy.answer_max_tokens}`
+      : `${group_size} completions of up to ${max_completion_tokens} tokens`;
   return (
-    `${steps} steps of ${prompts_per_step} prompts x ${group_size} completions of up to ${max_completion_tokens} tokens, ` +
+    `${steps} steps of ${prompts_per_step} prompts x ${drawn}, ` +
     `${updates} optimizer ${updates === 1 ? "step" : "steps"} each`
   );
 }

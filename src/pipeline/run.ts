@@ -21,6 +21,7 @@ import {
 import { TensorboardLog } from "../report/tensorboard.js";
 import { type RunState, readState, restoreWeights } from "./checkpoint.js";
 import { Health } from "./health.js";
+import { longestPath } from "./longest-path.js";
 import type { TrainOptions } from "./options.js";
 import { type LoadedModel, loadPolicy, policyShape, policyTokenizer } from "./policy-model.js";
 
@@ -55,7 +56,7 @@ export async function startRun(loaded: LoadedConfig, options: TrainOptions): Pro
   if (config.run.threads > 0) setThreads(config.run.threads);
   const tokenizer = policyTokenizer(config);
   const { shape } = policyShape(config, tokenizer);
-  const load = () => loadPolicy(config, tokenizer, longestPath(config, contextLimit(shape)));
+  const load = () => loadPolicy(config, tokenizer, longestPath(config, tokenizer, contextLimit(shape)));
   const path = typeof options.resume === "string" ? resolve(options.resume) : join(config.run.out_dir, config.run.name);
   const existing = options.resume !== undefined ? "resume" : options.overwrite ? "overwrite" : "refuse";
   const folder = openRunFolder(path, existing);
@@ -156,17 +157,6 @@ function checkDevice(device: Config["run"]["device"]): void {
     exitCode: ExitCode.native,
     fix: "use --device cpu",
   });
-}
-
-/** The longest prompt and completion any stage allows, within what the model can take. */
-function longestPath(config: Config, limit: number): number {
-  const wanted = Math.max(
-    ...config.stages.map(
-      ({ data, rollout, eval: evaluation }) =>
-        data.max_prompt_tokens + Math.max(rollout.max_completion_tokens, evaluation?.max_completion_tokens ?? 0),
-    ),
-  );
-  return Math.min(wanted, limit);
 }
 
 function lastCheckpoint(folder: RunFolder): string | null {

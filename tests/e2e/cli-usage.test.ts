@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -44,6 +44,10 @@ test("usage mistakes exit 2 with one clear message and no stack", () => {
     "--samples 0: expected a whole number of at least 1\n",
   );
   usage(
+    ["generate", "--model", "m", "--prompt", "p", "--samples", "few"],
+    "--samples few: expected a whole number of at least 1\n",
+  );
+  usage(
     ["generate", "--model", "m", "--prompt", "p", "--top-p", "1.5"],
     "--top-p 1.5: expected a number from 0 to 1\n",
   );
@@ -71,11 +75,31 @@ run.yaml:2:23: rollout.group_size: a group needs at least 2 completions, or ever
 `,
   });
   assert.deepEqual(grpo("train", "--config", "nope.yaml"), { code: 3, out: "", err: "nope.yaml: no such file\n" });
-  assert.deepEqual(grpo("train", "--resume", "runs/gone"), {
-    code: 3,
-    out: "",
-    err: "runs/gone/config.resolved.yaml: no such file\n",
-  });
+});
+
+test("--resume of a folder that is missing, or no run's, says so and what to do", () => {
+  const check = "  give the folder of a run, such as runs/NAME\n";
+  const refused = (path: string, err: string) =>
+    assert.deepEqual(grpo("train", "--resume", path), { code: 4, out: "", err });
+  refused("runs/gone", `there is no run at runs/gone to resume\n${check}`);
+  mkdirSync(join(folder, "runs/demo/checkpoints/step-000001"), { recursive: true });
+  refused(
+    "runs/demo",
+    "runs/demo is no run folder: it holds no config.resolved.yaml\n  give the folder of a run, such as runs/NAME, or --config FILE as well\n",
+  );
+  writeFileSync(join(folder, "runs/demo/config.resolved.yaml"), "");
+  refused("runs/gone", `there is no run at runs/gone to resume\n${check}`);
+  refused("runs/demos", "there is no run at runs/demos to resume\n  did you mean runs/demo?\n");
+  refused(
+    "runs/demo/checkpoints/step-000001",
+    "runs/demo/checkpoints/step-000001 is no run folder: it holds no config.resolved.yaml\n  did you mean runs/demo?\n",
+  );
+});
+
+test("--help tells options that take a number from those that take text", () => {
+  const { out } = grpo("generate", "--help");
+  assert.match(out, /^ +--samples .*\[number\] \[default: 1\]$/m);
+  assert.match(out, /^ +--prompt .*\[string\] \[required\]$/m);
 });
 
 test("recipes list has a line for each recipe, and show prints its YAML", () => {

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { Argv, CommandModule } from "yargs";
 import { type ArgumentsOf, type OptionsOf, programName, usageError } from "../arguments.js";
 import { interruptSignal } from "../interrupt.js";
@@ -35,8 +34,9 @@ function builder(yargs: Argv) {
 
 async function handler(argv: ArgumentsOf<typeof builder>): Promise<void> {
   const resume = argv.resume === "" ? true : argv.resume;
-  const file = argv.config ?? (typeof resume === "string" ? join(resume, "config.resolved.yaml") : undefined);
-  if (file === undefined) throw usageError("train needs a configuration", "give --config FILE");
+  if (argv.config === undefined && typeof resume !== "string") {
+    throw usageError("train needs a configuration", "give --config FILE");
+  }
   if (resume !== undefined && argv.overwrite) {
     throw usageError("--resume continues a run and --overwrite starts it anew", "give one of the two");
   }
@@ -44,6 +44,8 @@ async function handler(argv: ArgumentsOf<typeof builder>): Promise<void> {
     throw usageError("--force goes with --resume: it continues a run on another instruction set", "leave it out");
   }
   const signal = interruptSignal();
+  const { resumedConfig } = await import("../../pipeline/resumed-config.js");
+  const file = argv.config ?? resumedConfig(resume as string);
   const { loadConfig } = await import("../../config/load.js");
   const set = argv.device === undefined ? argv.set : [...argv.set, `run.device=${argv.device}`];
   const loaded = loadConfig(file, { set });
