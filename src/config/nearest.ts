@@ -1,6 +1,6 @@
 import type { $ZodType } from "zod/v4/core";
 import type { Path } from "./node.js";
-import { fieldPaths, fieldsOf, schemasAt } from "./walk.js";
+import { fieldPaths, fieldsOf, otherKinds, schemasAt } from "./walk.js";
 
 /** Names that other toolkits give to our keys. */
 const elsewhere: Record<string, string> = {
@@ -37,6 +37,21 @@ const elsewhere: Record<string, string> = {
   eval_steps: "eval.every",
   reward_funcs: "rewards",
 };
+
+/**
+ * What is wrong with an unknown key: it is one of another kind of the mapping, which is named, or not known at all; then
+ * follows what to write instead.
+ * @param path of the mapping that holds the key
+ * @param root value of the whole, which chooses the members of unions
+ */
+export function unknownKey(schema: $ZodType, path: Path, key: string, root: unknown): string {
+  const mapping = at(root, path);
+  const foreign = otherKinds(schemasAt(schema, path, root), key, mapping);
+  if (foreign === undefined) return `unknown key; ${suggestKey(schema, path, key, root)}`;
+  const { tag, own, others } = foreign;
+  const place = [...path, tag].map(String).join(".");
+  return `has no effect with ${place} ${own}: it belongs to ${others.join(", ")}; change the ${tag}, or take this key away`;
+}
 
 /**
  * What to write instead of an unknown key: a key with a like name in the same mapping, the same name elsewhere in the

@@ -1,5 +1,5 @@
 import type { $ZodIssue, $ZodType } from "zod/v4/core";
-import { nearest, suggestKey } from "./nearest.js";
+import { nearest, unknownKey } from "./nearest.js";
 import type { Path } from "./node.js";
 
 /** One mistake: the key it is about, and what is wrong with the way out. */
@@ -77,7 +77,7 @@ function describe(schema: $ZodType, root: unknown, issue: $ZodIssue, prefix: Pat
       return issue.keys.map((key) => ({
         path: [...path, key],
         key: true,
-        message: `unknown key; ${suggestKey(schema, path, key, root)}`,
+        message: unknownKey(schema, path, key, root),
       }));
     case "invalid_type":
       return one(

@@ -1,6 +1,6 @@
 import { Document, isMap, isScalar, isSeq, type Node as YamlNode } from "yaml";
+import { inactiveKeys } from "./inactive.js";
 import type { LoadedConfig } from "./load.js";
-import { inactiveKeys } from "./rules.js";
 import type { Stage } from "./schema.js";
 
 /**
@@ -45,6 +45,9 @@ export function withoutIdle(stage: Stage): Partial<Stage> {
     if (typeof parent === "object" && parent !== null) delete (parent as Record<string, unknown>)[path.at(-1)!];
   }
   if (Object.keys(kept.models ?? {}).length === 0) delete (kept as Partial<Stage>).models;
+  // An item of a list that was deleted leaves a hole.
+  kept.shape = kept.shape?.filter(() => true);
+  if (kept.rollout !== undefined) kept.rollout.spans = kept.rollout.spans?.filter(() => true);
   return kept;
 }
 

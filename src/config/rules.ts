@@ -62,9 +62,15 @@ const rules: readonly Rule[] = [
     }
   }),
   rule(["rollout", "advantage"], ({ kind, rollout, advantage }, report) => {
-    if (kind === "grpo" && rollout.group_size < 2 && !groupless.includes(advantage.kind)) {
+    const alone = groupless.includes(advantage.kind) || ("single" in advantage && advantage.single === "reward");
+    if (kind === "grpo" && rollout.group_size < 2 && !alone) {
       report("rollout.group_size", "a group needs at least 2 completions, or every advantage is 0");
     }
+  }),
+  rule(["objective", "advantage"], ({ objective, advantage }, report) => {
+    const reader = rewardlessEstimator(advantage);
+    if (reader === null || objective.kl.coefficient === 0 || objective.kl.placement !== "reward") return;
+    report("objective.kl.placement", `${reader} does not read the total reward, which this takes KL off; use loss`);
   }),
   rule(["rollout"], ({ kind, rollout }, report) => {
     if (kind === "grpo" && rollout.temperature === 0) {
@@ -166,6 +172,13 @@ const rules: readonly Rule[] = [
   }),
 ];
 
+/** What of the configuration names an estimator that looks at reward components, or steps, and never at a row's total. */
+export function rewardlessEstimator(advantage: Sections["advantage"]): string | null {
+  if (advantage.kind === "span_group" || advantage.kind === "process") return `advantage.kind ${advantage.kind}`;
+  if (advantage.kind !== "group" || advantage.aggregation === "sum_then_normalize") return null;
+  return `advantage.aggregation ${advantage.aggregation}`;
+}
+
 /** Mistakes that only show between keys. */
 export function checkRules(config: Readable): Problem[] {
   const found: Problem[] = [];
@@ -176,174 +189,8 @@ export function checkRules(config: Readable): Problem[] {
   return found;
 }
 
-/** A key (with all below it) that nothing reads, and the keys that made it so. */
-export interface Inactive {
-  path: readonly string[];
-  because: readonly (readonly string[])[];
-  message: string;
-}
-
-/** Keys without effect under what is chosen elsewhere. */
-export function inactiveKeys(config: Readable): Inactive[] {
-  const found: Inactive[] = [];
-  const add: Add = (path, message, ...because) =>
-    found.push({ path: split(path), message, because: because.map(split) });
-  if (config.model?.architecture?.model_type === "qwen2") {
-    add("model.architecture.attention_bias", "has no effect in qwen2: its q, k and v always have a bias");
-  }
-  if (config.train !== undefined && config.train.activation_checkpointing !== "stream") {
-    const why = "has no effect without train.activation_checkpointing stream: no layer is streamed";
-    for (const key of ["layer_chunk", "layer_group"]) add(`train.${key}`, why, "train.activation_checkpointing");
-  }
-  if (config.kind === "sft") {
-    const why = "has no effect in an sft stage: it teaches the text of `data.completion` with cross-entropy";
-    for (const section of ["models", "collect", "shape", "advantage", "objective", "reward_model", "rollout.sync"]) {
-      add(section, why);
-    }
-    for (const key of ["updates_per_rollout", "minibatches"]) add(`train.${key}`, why);
-    return found;
-  }
-  if (config.kind === "reward_model") {
-    const why = "has no effect in a reward_model stage: it learns from the texts and scores of `reward_model`";
-    for (const section of ["models", "collect", "shape", "advantage", "objective", "rewards"]) add(section, why);
-    for (const key of ["updates_per_rollout", "minibatches", "shared_prefix"]) add(`train.${key}`, why);
-    for (const key of ["samples", "temperature", "max_completion_tokens"]) add(`eval.${key}`, why);
-    for (const key of ["completion", "select"]) add(`data.${key}`, why);
-    add("sampler.history", why);
-    for (const key of Object.keys(config.rollout ?? {}).filter((name) => name !== "max_completion_tokens")) {
-      add(`rollout.${key}`, why);
-    }
-    return found;
-  }
-  add("reward_model", "has no effect without a reward_model stage");
-  add("data.completion", "has no effect without an sft stage: completions are drawn from the policy");
-  if (config.rollout?.strategy.kind === "serial_group") {
-    const why = "has no effect with a serial group: it has rollout.strategy.exits early exits and the full response";
-    add("rollout.group_size", why, "rollout.strategy.kind");
-  }
-  const environment = config.rollout?.environment;
-  if (environment?.kind === "search" && environment.corpus !== undefined) {
-    const why = "has no effect with a corpus: nothing is waited for";
-    add("rollout.environment.timeout_s", why, "rollout.environment.corpus");
-  }
-  idleObjective(config, add);
-  idleModels(config, add);
-  const { advantage, collect } = config;
-  if (advantage?.kind === "group" && advantage.scale === "none") {
-    for (const key of ["std", "epsilon", "variance_floor"]) {
-      add(`advantage.${key}`, "has no effect with advantage.scale none: nothing is divided", "advantage.scale");
-    }
-  }
-  if ((advantage?.kind === "pass_at_k" || advantage?.kind === "gigpo") && advantage.scale === "none") {
-    for (const key of ["std", "epsilon"]) {
-      add(`advantage.${key}`, "has no effect with advantage.scale none: nothing is divided", "advantage.scale");
-    }
-  }
-  if (advantage?.kind === "risk_mvar" && advantage.credit !== "sum_mean") {
-    add("advantage.credit_limit", "has no effect without advantage.credit sum_mean", "advantage.credit");
-  }
-  if (advantage?.kind === "stratified" && (advantage.key === "tool_sequence" || advantage.key === "call_outcome")) {
-    add("advantage.max_bucket", "has no effect with this key: it is no count", "advantage.key");
-  }
-  if (advantage?.kind === "span_group" && advantage.scale === "none") {
-    for (const key of ["std", "epsilon"]) {
-      add(`advantage.${key}`, "has no effect with advantage.scale none: nothing is divided", "advantage.scale");
-    }
-  }
-  advantage?.then.forEach((step, i) => {
-    if (step.kind !== "semantic_entropy" || step.form === "focal") return;
-    add(
-      `advantage.then.${i}.gamma`,
-      "has no effect with this form: it is the exponent of focal",
-      `advantage.then.${i}.form`,
-    );
-  });
-  config.rewards?.forEach((reward, i) => {
-    if (reward.kind !== "recommendation" || reward.form === "exp_gamma") return;
-    add(`rewards.${i}.gamma`, "has no effect with this form: it is the decay of exp_gamma", `rewards.${i}.form`);
-  });
-  if (collect !== undefined && collect.zero_variance !== "resample") {
-    add("collect.max_resamples", "has no effect without collect.zero_variance resample", "collect.zero_variance");
-  }
-  return found;
-}
-
-type Add = (path: string, message: string, ...because: string[]) => void;
-
-function idleObjective({ objective }: Readable, add: Add): void {
-  if (objective === undefined) return;
-  const { kl } = objective;
-  if (kl.coefficient === 0) {
-    for (const key of Object.keys(kl).filter((name) => name !== "coefficient")) {
-      add(
-        `objective.kl.${key}`,
-        "has no effect while objective.kl.coefficient is 0; give a coefficient, or take this key away",
-        "objective.kl.coefficient",
-      );
-    }
-  } else if (!kl.estimator.startsWith("k3")) {
-    add("objective.kl.limit", "has no effect with this estimator: it bounds k3", "objective.kl.estimator");
-  }
-  if (kl.coefficient > 0 && kl.placement === "reward") {
-    add("objective.kl.corrected", "has no effect in the reward: it acts on the gradient", "objective.kl.placement");
-  }
-  if (!("aggregation" in objective)) return;
-  if (!objective.aggregation.endsWith("_norm")) {
-    add(
-      "objective.constant",
-      "has no effect with this aggregation; it is the divisor of sequence_mean_token_sum_norm and token_sum_norm",
-      "objective.aggregation",
-    );
-  }
-  if (!objective.aggregation.startsWith("sequence_mean")) {
-    add(
-      "objective.empty_rows",
-      "has no effect with this aggregation: it takes no mean over rows",
-      "objective.aggregation",
-    );
-  }
-  if (objective.kind === "rec") idleRec(objective, add);
-  if ("ratio" in objective && objective.level === "token") {
-    add("objective.ratio", "has no effect at level token: a unit is one token", "objective.level");
-  }
-  if ("level" in objective && objective.level === "token" && "straight_through" in objective) {
-    add(
-      "objective.straight_through",
-      "has no effect at level token: value and gradient are the token's",
-      "objective.level",
-    );
-  }
-}
-
-function idleRec({ clip, weight }: Extract<Sections["objective"], { kind: "rec" }>, add: Add): void {
-  const idle = (keys: string[], message: string) => {
-    for (const key of keys) add(`objective.${key}`, message, "objective.clip", "objective.weight");
-  };
-  if (clip === "none") idle(["epsilon_low", "epsilon_high"], "has no effect with objective.clip none");
-  if (clip !== "ring" && weight !== "truncated_ratio") {
-    idle(["outer_low", "outer_high"], "has no effect without objective.clip ring or objective.weight truncated_ratio");
-  }
-  if (weight !== "advantage") idle(["temperature"], "has no effect without objective.weight advantage");
-}
-
-function idleModels({ models, objective, shape = [] }: Readable, add: Add): void {
-  if (models === undefined || objective === undefined) return;
-  const used = modelsUsed(objective).map(({ slot }) => slot);
-  for (const item of shape) {
-    if ("model" in item) used.push(item.model);
-  }
-  for (const name of Object.keys(models).filter((slot) => !used.includes(slot))) {
-    add(
-      `models.${name}`,
-      "has no effect: no part of the configuration asks for this model; give objective.kl a coefficient, or take this key away",
-      "objective.kl.coefficient",
-      "objective.kl.model",
-    );
-  }
-}
-
 /** Model slots that the objective asks for, and the keys that name them. */
-function modelsUsed(objective: Sections["objective"]): { path: string; slot: string }[] {
+export function modelsUsed(objective: Sections["objective"]): { path: string; slot: string }[] {
   const { kl } = objective;
   const terms = "terms" in objective ? objective.terms : [];
   const slots = terms.flatMap((term, i) =>

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Complaint, complain } from "./complaint.js";
+import { inactiveKeys } from "./inactive.js";
 import { type ConfigNode, leaves, nodeAt, type Path, toPlain } from "./node.js";
-import { inactiveKeys, type Readable } from "./rules.js";
+import type { Readable } from "./rules.js";
 import { sectionsSchema } from "./schema.js";
 import type { Draft } from "./stages.js";
 

@@ -52,6 +52,39 @@ export function branchesFor(schema: $ZodType, value: unknown): $ZodType[] {
   return options.flatMap((option) => branchesFor(option, value));
 }
 
+/** The union of a schema whose members a key tells apart, such as `kind`; undefined where it is none. */
+function taggedUnion(
+  schema: $ZodType,
+): { tag: string; members: { name: string; fields: Record<string, $ZodType> }[] } | undefined {
+  const { options, discriminator } = definition(layersOf(schema).at(-1)!);
+  if (options === undefined || discriminator === undefined) return undefined;
+  const members = options.map((option) => {
+    const fields = definition(layersOf(option).at(-1)!).shape ?? {};
+    const names = [...(fields[discriminator]?._zod.values ?? [])].filter((name) => name !== undefined);
+    return { name: String(names[0]), fields };
+  });
+  return { tag: discriminator, members };
+}
+
+/**
+ * Where a mapping's kind does not know `key` and other kinds do: its own kind and theirs. The kind of a mapping that names
+ * none is the union's default.
+ */
+export function otherKinds(
+  schemas: readonly $ZodType[],
+  key: string,
+  value: unknown,
+): { tag: string; own: string; others: string[] } | undefined {
+  for (const union of schemas.map(taggedUnion)) {
+    const others = (union?.members ?? []).filter(({ fields }) => Object.hasOwn(fields, key)).map(({ name }) => name);
+    if (union === undefined || others.length === 0) continue;
+    const fallback = union.members.find(({ fields }) => fields[union.tag]?._zod.values?.has(undefined));
+    const own = (value as Record<string, unknown> | null | undefined)?.[union.tag] ?? fallback?.name;
+    if (own !== undefined && !others.includes(String(own))) return { tag: union.tag, own: String(own), others };
+  }
+  return undefined;
+}
+
 /** The schemas that a key of a branch may have: a field, a catch-all, a record's or a list's element. */
 function children(branch: $ZodType, key: PropertyKey): $ZodType[] {
   const def = definition(branch);

@@ -134,11 +134,12 @@ checkpoint: {keep_best: eval/accuracy}
   ]);
 });
 
-test("a single completion is refused by group estimators only", () => {
+test("a single completion is refused by group estimators only, and not where its reward is its advantage", () => {
   const text = `${model}${least}rollout: {group_size: 1}\n`;
   assert.deepEqual(mistakes(text, "advantage.kind=leave_one_out"), [
     "run.yaml:4:23: rollout.group_size: a group needs at least 2 completions, or every advantage is 0",
   ]);
+  assert.equal(load(text, "advantage.single=reward").config.stages[0]?.rollout.group_size, 1);
   const { "one.yaml": one } = writeFiles({ "one.yaml": `${text}advantage: {kind: reinforce_pp}\n` });
   assert.equal(loadConfig(one).config.stages[0]?.rollout.group_size, 1);
 });
