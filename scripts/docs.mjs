@@ -84,6 +84,17 @@ ${sections
 `,
 );
 
+// The core that every method shares, and the lines of a file.
+const core = [
+  "advantage/group",
+  "objective/policy-objective",
+  "objective/clip",
+  "objective/aggregation",
+  "objective/kl-loss",
+];
+const sized = (path) =>
+  `\`${path}\` (${readFileSync(new URL(`../${path}`, import.meta.url), "utf8").split("\n").length - 1} lines)`;
+
 // What was measured is no product of this program: the section stays as it is.
 const effects =
   /^## Effects\n.*/ms.exec(readFileSync(new URL("../docs/methods.md", import.meta.url), "utf8"))?.[0] ?? "";
@@ -94,14 +105,16 @@ write(
 ${made}
 \`grpo recipes show NAME\` prints a recipe; \`extends: recipe:NAME\` in a configuration uses it, and what the configuration itself
 says wins. Where an author's code or published numbers exist, \`npm run conformance\` checks the method against them
-(\`tests/golden/vectors\`). What the methods change when they train is measured at the end, under Effects.
+(\`tests/golden/vectors\`). "files" are what a method adds to the core of GRPO, which is
+${core.map((name) => sized(`src/algorithms/${name}.ts`)).join(",\n")}. What the methods change when they train is measured at the end, under Effects.
 
 ${recipeNames()
   .map((name) => {
     const { info } = readRecipe(name);
     const metrics =
       info.metrics.length === 0 ? "" : `\n- watch: ${info.metrics.map((metric) => `\`${metric}\``).join(", ")}`;
-    return `## ${name}\n\n${info.summary}\n\n- source: ${info.paper}\n- changes: ${info.changes}\n- use when: ${info.use_when}${metrics}`;
+    const files = info.files.length === 0 ? "none of its own" : info.files.map(sized).join(", ");
+    return `## ${name}\n\n${info.summary}\n\n- source: ${info.paper}\n- changes: ${info.changes}\n- use when: ${info.use_when}${metrics}\n- files: ${files}`;
   })
   .join("\n\n")}
 

@@ -1,4 +1,4 @@
-import { addOuter, quadratic, ridgeInverse } from "./elliptical.js";
+import { addOuter, quadratic, ridgeInverse } from "./ridge-inverse.js";
 
 /**
  * Greedy diverse subset (RepExp, algorithm 1): k times the feature with the largest z^T Lambda z, Lambda = (lambda I + sum of

@@ -1,33 +1,5 @@
+import { addOuter, quadratic, ridgeInverse } from "./ridge-inverse.js";
 import { mean, standardDeviation } from "./statistics.js";
-
-/** A symmetric matrix (k, k), row-major. */
-export type Matrix = Float64Array;
-
-/** I / lambda, k by k. */
-export function ridgeInverse(size: number, lambda: number): Matrix {
-  return Float64Array.from({ length: size * size }, (_, i) => (i % (size + 1) === 0 ? 1 / lambda : 0));
-}
-
-/** M z for a symmetric M. */
-function times(matrix: Matrix, z: Float64Array): Float64Array {
-  return z.map((_, i) => z.reduce((sum, value, j) => sum + matrix[i * z.length + j]! * value, 0));
-}
-
-const dot = (a: Float64Array, b: Float64Array) => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
-
-/** z^T M z. */
-export function quadratic(matrix: Matrix, z: Float64Array): number {
-  return dot(z, times(matrix, z));
-}
-
-/** In place: the inverse of A becomes that of A + sign z z^T (Sherman and Morrison 1950), sign = 1 or another factor. */
-export function addOuter(inverse: Matrix, z: Float64Array, sign = 1): void {
-  const u = times(inverse, z);
-  const scale = sign / (1 + sign * dot(z, u));
-  for (let i = 0; i < z.length; i++) {
-    for (let j = 0; j < z.length; j++) inverse[i * z.length + j]! -= scale * u[i]! * u[j]!;
-  }
-}
 
 /** How a bonus is measured: within all of the group, or against the others of it. */
 export type BonusType = "leverage" | "leave_one_out";
@@ -60,4 +32,32 @@ export function normalizeBonus(bonus: readonly number[], normalize: "none" | "rn
   const std = standardDeviation(bonus, "sample");
   const center = normalize === "z_score" ? mean(bonus) : 0;
   return bonus.map((value) => (value - center) / (std > 0 ? std : 1));
+}
+
+/** Whether a response keeps its bonus, by how many of its group are right. */
+export interface BonusGate {
+  /** No bonus in groups without a right response, with right ones only, or with some of both. */
+  none_correct: boolean;
+  all_correct: boolean;
+  some_correct: boolean;
+  /** No bonus on wrong responses. */
+  wrong: boolean;
+}
+
+/** Which members of a group keep their bonus, given their rewards of 0 or 1 (the released gates). */
+export function bonusGate(extrinsic: readonly number[], gate: BonusGate): boolean[] {
+  const right = extrinsic.reduce((sum, reward) => sum + reward, 0);
+  const none = right === 0;
+  const all = right === extrinsic.length;
+  const off = (gate.none_correct && none) || (gate.all_correct && all) || (gate.some_correct && !none && !all);
+  return extrinsic.map((reward) => !off && !(gate.wrong && reward === 0));
+}
+
+/** alpha r + beta b. */
+export function shapedReward(
+  extrinsic: number,
+  bonus: number,
+  { alpha, beta }: { alpha: number; beta: number },
+): number {
+  return alpha * extrinsic + beta * bonus;
 }

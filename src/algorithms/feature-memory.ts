@@ -1,4 +1,4 @@
-import { addOuter, type Matrix, quadratic, ridgeInverse } from "./elliptical.js";
+import { addOuter, type Matrix, quadratic, ridgeInverse } from "./ridge-inverse.js";
 
 /** What is known of a prompt: inverse covariance of its uncentred features, their mean and number. */
 export interface FeatureMemory {

@@ -1,3 +1,4 @@
+import { ExitCode, GrpoError } from "../errors.js";
 import type { Row } from "./types.js";
 
 /** Indices of the trained rows of each group, in batch order; rows of a group need not be contiguous. */
@@ -42,5 +43,38 @@ export function spread(rows: readonly Row[], values: ArrayLike<number>): Float64
   return rows.map((row, i) => {
     const value = values[i]!;
     return Float64Array.from({ length: row.length }, (_, t) => (row.mask[t] === 1 ? value : 0));
+  });
+}
+
+/** The last trained action of a row that ended by itself, or -1. */
+export function endAction(row: Row): number {
+  return row.terminated ? row.mask.lastIndexOf(1) : -1;
+}
+
+/**
+ * Span id of each action of a row, -1 outside all spans of that name.
+ *
+ * @throws Error when the row has no spans of that name
+ */
+export function spansOf(row: Row, name: string): Int32Array {
+  const spans = row.spans[name];
+  if (spans === undefined) throw new Error(`no spans named ${name} in this row`);
+  return spans;
+}
+
+/**
+ * The advantage of a row, for methods that know one number per response; 0 where nothing is trained.
+ *
+ * @throws GrpoError GRPO_CONFIG (exit code 3) when its trained actions have different advantages
+ */
+export function rowAdvantage({ advantage, mask }: Row): number {
+  if (advantage === undefined) throw new Error("the row has no advantages");
+  const first = mask.indexOf(1);
+  if (first < 0) return 0;
+  const value = advantage[first]!;
+  if (mask.every((on, t) => on !== 1 || advantage[t] === value)) return value;
+  throw new GrpoError("GRPO_CONFIG", "the objective needs one advantage per response, and its actions have several", {
+    exitCode: ExitCode.config,
+    fix: "choose an advantage that judges whole responses, such as group or leave_one_out",
   });
 }

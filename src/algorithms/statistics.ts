@@ -31,6 +31,39 @@ export function standardDeviation(values: ArrayLike<number>, kind: Deviation): n
   return divisor < 1 ? Number.NaN : Math.sqrt(sum / divisor);
 }
 
+/** Division of a standard score; `none` only centres. */
+export interface ScoreOptions {
+  scale: "group" | "none";
+  std: Deviation;
+  epsilon: number;
+}
+
+/**
+ * (value - center) / (deviation + epsilon) within each part, where one value alone has deviation 1.
+ *
+ * @param parts indices of the values that are compared; a value in no part stays as it is
+ * @param center of a part's values: their mean unless given
+ * @param counts which values enter center and deviation: all unless given
+ */
+export function standardScores(
+  values: readonly number[],
+  parts: readonly (readonly number[])[],
+  { scale, std, epsilon }: ScoreOptions,
+  {
+    center = mean,
+    counts = () => true,
+  }: { center?: (sample: number[]) => number; counts?: (i: number) => boolean } = {},
+): number[] {
+  const scores = [...values];
+  for (const members of parts) {
+    const sample = members.filter(counts).map((i) => values[i]!);
+    const middle = center(sample);
+    const width = sample.length > 1 ? standardDeviation(sample, std) : 1;
+    for (const i of members) scores[i] = (values[i]! - middle) / (scale === "none" ? 1 : width + epsilon);
+  }
+  return scores;
+}
+
 /** The q-quantile (0 <= q <= 1) with linear interpolation between order statistics; NaN when there are no numbers. */
 export function quantile(values: ArrayLike<number>, q: number): number {
   if (values.length === 0) return Number.NaN;

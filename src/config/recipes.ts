@@ -14,6 +14,8 @@ export const recipeSchema = z.strictObject({
   changes: z.string(),
   metrics: z.array(z.string()).default([]),
   use_when: z.string(),
+  /** Source files that hold the method, from the root of the repository: what it adds to the core of GRPO. */
+  files: z.array(z.string()).default([]),
 });
 
 export type RecipeInfo = z.output<typeof recipeSchema>;

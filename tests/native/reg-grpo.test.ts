@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { regressGroup } from "../../src/algorithms/objective/reg-grpo.js";
+import { regressGroup } from "../../src/algorithms/objective/group-regression.js";
 import { makeObjective } from "../../src/algorithms/objective/registry.js";
 import { emptyTally } from "../../src/algorithms/tally.js";
 import { objectiveSchema } from "../../src/config/schema/objective.js";

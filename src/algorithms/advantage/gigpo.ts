@@ -1,9 +1,9 @@
 import type { AdvantageConfig } from "../../config/schema/advantage.js";
-import { mean, standardDeviation } from "../statistics.js";
+import { mean, standardDeviation, standardScores } from "../statistics.js";
 import { addMean } from "../tally.js";
 import type { AdvantageEstimator, MetricLog } from "../types.js";
 import { stepGroups } from "./step-groups.js";
-import { partition, type StepRecord, stepRecords, trajectoryOf } from "./step-records.js";
+import { partition, type StepRecord, stepRecords, stepReturns, trajectoryOf } from "./step-records.js";
 
 type GigpoConfig = Omit<Extract<AdvantageConfig, { kind: "gigpo" }>, "kind" | "then">;
 
@@ -14,51 +14,25 @@ type GigpoConfig = Omit<Extract<AdvantageConfig, { kind: "gigpo" }>, "kind" | "t
  * A prompt group of one has mean 0 and deviation 1. One entry per step.
  */
 export function gigpoAdvantages(steps: readonly StepRecord[], config: GigpoConfig) {
-  const returns = steps.map(({ reward }) => reward);
-  for (const members of partition(steps, trajectoryOf)) {
-    for (let k = members.length - 2; k >= 0; k--) returns[members[k]!]! += config.gamma * returns[members[k + 1]!]!;
-  }
+  const returns = stepReturns(steps, config.gamma);
   const penalty = steps.map(({ valid }) => (valid ? 0 : config.invalid_penalty));
   const penalised = returns.map((value, j) => value - penalty[j]!);
   const scores = steps.map(({ outcome }, j) => outcome - penalty[j]!);
   const groups = stepGroups(steps, config.similarity);
   const firsts = new Set(partition(steps, trajectoryOf).map((members) => members[0]!));
-  const counted = (members: number[]) =>
-    config.stats_over === "steps" ? members : members.filter((j) => firsts.has(j));
-  const episode = normalise(
+  const episode = standardScores(
     scores,
     partition(steps, ({ group }) => group),
-    (sample) => (sample.length > 1 ? mean(sample) : 0),
     config,
-    counted,
+    {
+      center: (sample) => (sample.length > 1 ? mean(sample) : 0),
+      counts: (j) => config.stats_over === "steps" || firsts.has(j),
+    },
   );
-  // A state seen once is its own mean.
-  const step = normalise(
-    penalised,
-    partition(steps, (_, j) => groups[j]),
-    mean,
-    config,
-  );
+  const states = partition(steps, (_, j) => groups[j]);
+  const step = standardScores(penalised, states, config); // a state seen once is its own mean
   const advantages = episode.map((value, j) => value + config.step_weight * step[j]!);
   return { returns, penalised, scores, groups, episode, step, advantages };
-}
-
-/** (value - center) / (std + epsilon) within each part, over the members that `counted` takes; a deviation of one value is 1. */
-function normalise(
-  values: readonly number[],
-  parts: readonly number[][],
-  center: (sample: number[]) => number,
-  { scale, std, epsilon }: Pick<GigpoConfig, "scale" | "std" | "epsilon">,
-  counted: (members: number[]) => number[] = (members) => members,
-): number[] {
-  const out = [...values];
-  for (const members of parts) {
-    const sample = counted(members).map((j) => values[j]!);
-    const middle = center(sample);
-    const width = sample.length > 1 ? standardDeviation(sample, std) : 1;
-    for (const j of members) out[j] = (values[j]! - middle) / (scale === "none" ? 1 : width + epsilon);
-  }
-  return out;
 }
 
 /** Estimator of {@link gigpoAdvantages}: every trained action of a step gets the step's advantage, others 0. */

@@ -1,10 +1,9 @@
-import type { AdvantageConfig, AdvantageTransformConfig } from "../../config/schema/advantage.js";
-import { trainedGroups } from "../rows.js";
+import type { AdvantageConfig } from "../../config/schema/advantage.js";
+import { endAction, spansOf, trainedGroups } from "../rows.js";
 import { mean, standardDeviation } from "../statistics.js";
-import type { AdvantageEstimator, AdvantageTransform, Row } from "../types.js";
+import type { AdvantageEstimator, Row } from "../types.js";
 
 export type SpanGroupConfig = Extract<AdvantageConfig, { kind: "span_group" }>;
-export type ListLengthConfig = Extract<AdvantageTransformConfig, { kind: "list_length" }>;
 
 /**
  * Rewards of each span position of a row: the weighted sum of its components per span; NaN at every position where none
@@ -66,41 +65,4 @@ export function spanGroupEstimator(
       });
     },
   };
-}
-
-/**
- * Length shaping of lists, added to advantages: `extra` on every action past the last position; on the end of a row that
- * ended by itself, `complete` if it has all positions and nothing beyond, `early` if it has fewer.
- */
-export function listLengthTransform(config: ListLengthConfig): AdvantageTransform {
-  return {
-    needs: {},
-    apply: (rows, advantages) =>
-      rows.map((row, i) => {
-        const ids = spansOf(row, config.span);
-        const shaped = advantages[i]!.slice();
-        let items = 0;
-        for (let t = 0; t < row.length; t++) {
-          if (row.mask[t] !== 1) continue;
-          items = Math.max(items, ids[t]! + 1);
-          if (ids[t]! >= config.positions) shaped[t]! += config.extra;
-        }
-        const end = endAction(row);
-        if (end < 0) return shaped;
-        if (items === config.positions) shaped[end]! += config.complete;
-        else if (items < config.positions) shaped[end]! += config.early;
-        return shaped;
-      }),
-  };
-}
-
-/** The last trained action of a row that ended by itself, or -1. */
-function endAction(row: Row): number {
-  return row.terminated ? row.mask.lastIndexOf(1) : -1;
-}
-
-function spansOf(row: Row, name: string): Int32Array {
-  const spans = row.spans[name];
-  if (spans === undefined) throw new Error(`no spans named ${name} in this row`);
-  return spans;
 }

@@ -33,6 +33,15 @@ export function stepRecords(rows: readonly Row[]): StepRecord[] {
   return records;
 }
 
+/** Discounted return of each step, G = r + gamma G_next, within its trajectory. */
+export function stepReturns(steps: readonly StepRecord[], gamma: number): number[] {
+  const returns = steps.map(({ reward }) => reward);
+  for (const members of partition(steps, trajectoryOf)) {
+    for (let k = members.length - 2; k >= 0; k--) returns[members[k]!]! += gamma * returns[members[k + 1]!]!;
+  }
+  return returns;
+}
+
 /** Names the trajectory of a step within a batch. */
 export function trajectoryOf({ group, trajectory }: Pick<StepRecord, "group" | "trajectory">): string {
   return `${group} ${trajectory}`;

@@ -1,10 +1,10 @@
 import type { TermConfig } from "../../config/schema/terms.js";
 import { klEstimate } from "../kl.js";
-import { outcome } from "../rows.js";
 import { scheduledValue, UpdateCount } from "../schedule.js";
 import { addMean } from "../tally.js";
-import type { Current, Row, RowGradient, Tally } from "../types.js";
+import type { Current, RowGradient, Tally } from "../types.js";
 import { maskSum } from "./aggregation.js";
+import { distillGates } from "./distill-gates.js";
 import type { Minibatch, Term } from "./term.js";
 
 type DistillConfig = Extract<TermConfig, { kind: "distill" }>;
@@ -83,22 +83,4 @@ export class Distill extends UpdateCount implements Term<DistillState> {
     if (mode === "additive") addMean(tally, "distill/sign_flips", flips, actions);
     return factor * kl;
   }
-}
-
-/** Trained actions on which the teacher speaks: those of rows, or of groups, that no correct response takes away. */
-export function distillGates(
-  rows: readonly Row[],
-  masks: readonly Uint8Array[],
-  { mask, correct_at }: Pick<DistillConfig, "mask" | "correct_at">,
-  maskEnd: boolean,
-): Uint8Array[] {
-  const solved = new Set(rows.filter((row) => outcome(row) >= correct_at).map(({ group }) => group));
-  return rows.map((row, i) => {
-    const silent = mask === "response" ? outcome(row) >= correct_at : mask === "group" && solved.has(row.group);
-    if (silent) return new Uint8Array(row.length);
-    const gate = masks[i]!.slice();
-    const last = gate.lastIndexOf(1);
-    if (maskEnd && row.terminated && last >= 0) gate[last] = 0;
-    return gate;
-  });
 }

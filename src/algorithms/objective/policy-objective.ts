@@ -1,12 +1,10 @@
-import type { KlConfig, PolicyConfig } from "../../config/schema/objective.js";
+import type { PolicyConfig } from "../../config/schema/objective.js";
 import {
   type SegmentRatioOptions,
   type SegmentRatios,
   segmentRatio,
   segmentRatioBackward,
 } from "../../engine/ops/segment-ratio.js";
-import { klEstimate } from "../kl.js";
-import type { KlController } from "../kl-controller.js";
 import { type RatioLevel, segmentsOf } from "../ratio.js";
 import { addMax, addMean, addMin } from "../tally.js";
 import {
@@ -22,6 +20,7 @@ import {
   type Tally,
 } from "../types.js";
 import { type AggregationOptions, maskedSum, maskSum, rowCoefficients } from "./aggregation.js";
+import type { KlLoss } from "./kl-loss.js";
 import { rejectionMasks } from "./rejection.js";
 import { rolloutWeights } from "./rollout-correction.js";
 import type { PolicyRule, RuleOutput } from "./rule.js";
@@ -40,7 +39,7 @@ export interface PolicyParts
   rule: PolicyRule;
   aggregation: AggregationOptions;
   /** The KL term in the loss, or null. */
-  kl: (KlConfig & { controller: KlController }) | null;
+  kl: KlLoss | null;
   terms: readonly Term[];
 }
 
@@ -67,14 +66,13 @@ export class PolicyObjective implements Objective<PolicyState> {
   constructor(parts: PolicyParts) {
     this.#parts = parts;
     const own: Needs = { old: true };
-    if (parts.kl !== null) own.reference = parts.kl.model;
     if (parts.rollout_correction !== null || parts.rejection.length > 0 || parts.off_policy_mask !== null) {
       own.rollout = true;
     }
     if (parts.entropy_mask !== null) own.sampledEntropy = true;
-    this.needs = mergeNeeds([{ needs: own }, ...parts.terms]);
-    const controller = parts.kl?.adaptive == null ? [] : [parts.kl.controller];
-    this.stateful = [...controller, ...statefulParts(parts.terms)];
+    const kl = parts.kl === null ? [] : [parts.kl];
+    this.needs = mergeNeeds([{ needs: own }, ...kl, ...parts.terms]);
+    this.stateful = [...(parts.kl?.stateful ?? []), ...statefulParts(parts.terms)];
   }
 
   prepare(rows: readonly Row[], current: readonly Current[] | null, counts: Partial<Counts> = {}): PolicyState {
@@ -91,7 +89,7 @@ export class PolicyObjective implements Objective<PolicyState> {
       ...minibatch,
       segments: rows.map((row) => segmentsOf(row, level)),
       weights: actionWeights(rows, rollout_correction),
-      klCoefficient: kl === null ? 0 : kl.controller.coefficient,
+      klCoefficient: kl?.coefficient ?? 0,
       terms: this.#parts.terms.map((term) => term.prepare(minibatch)),
     };
   }
@@ -108,7 +106,6 @@ export class PolicyObjective implements Objective<PolicyState> {
     const { logp } = current;
     const old = row.old ?? logp;
     const advantage = this.#advantage(index, current, state);
-    if (kl !== null && row.reference === undefined) throw new Error("the KL term needs reference log-probs");
 
     const { ratios, slope } = this.#ratios(logp, old, advantage, mask, segments);
     const { ratio } = ratios;
@@ -129,7 +126,6 @@ export class PolicyObjective implements Objective<PolicyState> {
     const { dratio, dlogp } = out;
     let loss = 0;
     let policyLoss = 0;
-    let klSum = 0;
     for (let t = 0; t < row.length; t++) {
       if (mask[t] !== 1) continue;
       const scale = policy * factor[t]!;
@@ -137,14 +133,12 @@ export class PolicyObjective implements Objective<PolicyState> {
       loss += scale * out.loss[t]!;
       dratio[t] = scale * dratio[t]!;
       dlogp[t] = scale * dlogp[t]!;
-      if (kl === null) continue;
-      const { value, slope: klSlope } = klEstimate(kl.estimator, logp[t]! - row.reference![t]!, kl.limit);
+    }
+    if (kl !== null) {
       const beta = coefficient * state.klCoefficient;
-      const r = kl.corrected ? ratio[t]! : 1;
-      klSum += r * value;
-      loss += beta * r * value;
-      dlogp[t]! += beta * r * klSlope;
-      if (kl.corrected) dratio[t]! += beta * value;
+      const sum = kl.add(row, mask, logp, beta, dlogp, { ratio, dratio });
+      loss += beta * sum;
+      addMean(tally, "kl/mean", sum, maskSum(mask));
     }
     const cap = this.#parts.ratio.logRatioCap ?? Number.POSITIVE_INFINITY;
     const through = straightThrough
@@ -158,7 +152,6 @@ export class PolicyObjective implements Objective<PolicyState> {
     });
     tally.loss += loss;
     addMean(tally, "policy/loss", policyLoss, maskSum(mask));
-    if (kl !== null) addMean(tally, "kl/mean", klSum, maskSum(mask));
     this.#record(row, current, old, mask, ratio, share, out, tally);
     return gradient;
   }

@@ -1,6 +1,5 @@
 import type { ObjectiveConfig, PolicyConfig } from "../../config/schema/objective.js";
 import type { TermConfig } from "../../config/schema/terms.js";
-import { KlController } from "../kl-controller.js";
 import type { Objective } from "../types.js";
 import type { AggregationOptions } from "./aggregation.js";
 import { cispoRule } from "./cispo.js";
@@ -8,6 +7,7 @@ import { clipRule } from "./clip.js";
 import { Distill } from "./distill.js";
 import { EntropyBonus } from "./entropy-bonus.js";
 import { geometricMeanRule } from "./geometric-mean.js";
+import { klLoss } from "./kl-loss.js";
 import { likelihoodPreserve } from "./likelihood-preserve.js";
 import { oldPolicyTerm } from "./old-policy.js";
 import { PolicyObjective } from "./policy-objective.js";
@@ -72,7 +72,6 @@ export function makeObjective(config: ObjectiveConfig, context: ObjectiveContext
     empty_rows: config.empty_rows,
   };
   const rule = rules[config.kind] as (config: PolicyConfig) => PolicyRule;
-  const { kl } = config;
   return new PolicyObjective({
     ...config,
     level: "level" in config ? config.level : "token",
@@ -83,7 +82,7 @@ export function makeObjective(config: ObjectiveConfig, context: ObjectiveContext
     straightThrough: "straight_through" in config && config.straight_through,
     rule: rule(config),
     aggregation,
-    kl: kl.coefficient === 0 || kl.placement === "reward" ? null : { ...kl, controller: new KlController(kl) },
+    kl: klLoss(config.kl),
     terms: config.terms.map((term) => {
       const factory = terms[term.kind] as (config: TermConfig, context: TermContext) => Term;
       return factory(term, { ...context, aggregation });

@@ -1,5 +1,5 @@
 import type { ShapeConfig } from "../../config/schema/shape.js";
-import { ellipticalBonus, normalizeBonus } from "../elliptical.js";
+import { bonusGate, ellipticalBonus, normalizeBonus, shapedReward } from "../elliptical.js";
 import { emptyMemory, type FeatureMemory, loadMemories, persistentBonus, saveMemories } from "../feature-memory.js";
 import { trainedGroups } from "../rows.js";
 import { projectSparse, type SparseEntry, sparseProjection } from "../sparse-projection.js";
@@ -8,24 +8,6 @@ import { addMax, addMean, addMin } from "../tally.js";
 import type { MetricLog, RandomWords, RewardShaper, Row, StatefulComponent } from "../types.js";
 
 type EllipticalConfig = Extract<ShapeConfig[number], { kind: "elliptical" }>;
-
-/** alpha r + beta b. */
-export function shapedReward(
-  extrinsic: number,
-  bonus: number,
-  { alpha, beta }: { alpha: number; beta: number },
-): number {
-  return alpha * extrinsic + beta * bonus;
-}
-
-/** Which members of a group keep their bonus, given their rewards of 0 or 1 (the released gates). */
-export function bonusGate(extrinsic: readonly number[], gate: EllipticalConfig["gate"]): boolean[] {
-  const right = extrinsic.reduce((sum, reward) => sum + reward, 0);
-  const none = right === 0;
-  const all = right === extrinsic.length;
-  const off = (gate.none_correct && none) || (gate.all_correct && all) || (gate.some_correct && !none && !all);
-  return extrinsic.map((reward) => !off && !(gate.wrong && reward === 0));
-}
 
 /**
  * RepExp (arXiv 2510.11686): R_i = alpha r_i + beta b_i, b_i the novelty of the response among its group, measured on the mean

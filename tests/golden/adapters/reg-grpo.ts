@@ -1,6 +1,7 @@
 import { makeAdvantage } from "../../../src/algorithms/advantage/registry.js";
 import { DifficultyController } from "../../../src/algorithms/difficulty.js";
-import { RegGrpo, type RegGrpoConfig, regressGroup } from "../../../src/algorithms/objective/reg-grpo.js";
+import { regressGroup } from "../../../src/algorithms/objective/group-regression.js";
+import { RegGrpo, type RegGrpoConfig } from "../../../src/algorithms/objective/reg-grpo.js";
 import { mean } from "../../../src/algorithms/statistics.js";
 import { emptyTally, metricValues } from "../../../src/algorithms/tally.js";
 import type { Row } from "../../../src/algorithms/types.js";

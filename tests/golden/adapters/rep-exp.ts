@@ -1,8 +1,8 @@
 import { makeAdvantage } from "../../../src/algorithms/advantage/registry.js";
 import { greedyCoreset } from "../../../src/algorithms/coreset.js";
-import { ellipticalBonus, normalizeBonus } from "../../../src/algorithms/elliptical.js";
+import { bonusGate, ellipticalBonus, normalizeBonus, shapedReward } from "../../../src/algorithms/elliptical.js";
 import { emptyMemory, persistentBonus } from "../../../src/algorithms/feature-memory.js";
-import { bonusGate, shapedReward } from "../../../src/algorithms/shape/elliptical.js";
+
 import { advantageSchema } from "../../../src/config/schema/advantage.js";
 import { passAtK } from "../../../src/report/statistics.js";
 import { type Data, groupNumbers, numbers, type Op, row } from "../adapter.js";
