@@ -3,16 +3,19 @@
 //   c[r][n] = (start: c[r][n] start[r], else 0) + sum_k a[r][k] b[k][n]
 // One chain over k per element, in order; which rows and columns share a tile does not show. W is float, or a 32-bit word that
 // holds a pair of bf16 (multiplied by dot_pairs); strides count words.
+#include <utility>
+
 #include "core/simd.h"
 
 namespace grpo {
 namespace GRPO_ISA_NS {
 
-// Accumulators of one tile fill the register file. Rows of a tile:
+// Most rows of a tile of 4, 2 and 1 vectors, whose accumulators fill the register file. Few rows take many vectors: their
+// chains hide each other's latency.
 #if defined(__AVX512F__)
-constexpr int kTileRows = 12, kWideRows = 6;  // of 2 vectors; of 4
+constexpr int kRowsOf4 = 6, kRowsOf2 = 12, kTileRows = 12;
 #else
-constexpr int kTileRows = 6;  // of 1 vector
+constexpr int kRowsOf4 = 1, kRowsOf2 = 2, kTileRows = 6;
 #endif
 
 GRPO_INLINE v16 load_word(const float* p) { return load16(p); }
@@ -73,26 +76,10 @@ static void product_tile(const Product<W>& p) {
     for (int j = 0; j < NV; ++j) store16(p.c + i * p.c_row + 16 * j, acc[i][j]);
 }
 
-// The tiles of NV vectors for 1..kTileRows rows (kWideRows for the widest).
-template <class W, int NV>
-GRPO_INLINE void product_rows(std::size_t rows, const Product<W>& p) {
-  using Tile = void (*)(const Product<W>&);
-#if defined(__AVX512F__)
-  if constexpr (NV == 4) {
-    static constexpr Tile tiles[] = {product_tile<W, 1, NV>, product_tile<W, 2, NV>, product_tile<W, 3, NV>,
-                                     product_tile<W, 4, NV>, product_tile<W, 5, NV>, product_tile<W, 6, NV>};
-    tiles[rows - 1](p);
-  } else {
-    static constexpr Tile tiles[] = {product_tile<W, 1, NV>, product_tile<W, 2, NV>,  product_tile<W, 3, NV>,  product_tile<W, 4, NV>,
-                                     product_tile<W, 5, NV>, product_tile<W, 6, NV>,  product_tile<W, 7, NV>,  product_tile<W, 8, NV>,
-                                     product_tile<W, 9, NV>, product_tile<W, 10, NV>, product_tile<W, 11, NV>, product_tile<W, 12, NV>};
-    tiles[rows - 1](p);
-  }
-#else
-  static constexpr Tile tiles[] = {product_tile<W, 1, NV>, product_tile<W, 2, NV>, product_tile<W, 3, NV>,
-                                   product_tile<W, 4, NV>, product_tile<W, 5, NV>, product_tile<W, 6, NV>};
+template <class W, int NV, int... R>
+GRPO_INLINE void product_rows(std::integer_sequence<int, R...>, std::size_t rows, const Product<W>& p) {
+  static constexpr void (*tiles[])(const Product<W>&) = {product_tile<W, R + 1, NV>...};
   tiles[rows - 1](p);
-#endif
 }
 
 // At most kTileRows rows; `columns` is a multiple of 16.
@@ -103,20 +90,16 @@ static void product(std::size_t rows, std::size_t columns, Product<W> p) {
   for (std::size_t n = 0; n < columns;) {
     p.b = b + (n / 32) * p.b_panel + n % 32;
     p.c = c + n;
-#if defined(__AVX512F__)
-    if (rows <= kWideRows && columns - n >= 64) {
-      product_rows<W, 4>(rows, p);
+    if (rows <= kRowsOf4 && columns - n >= 64) {
+      product_rows<W, 4>(std::make_integer_sequence<int, kRowsOf4>{}, rows, p);
       n += 64;
-      continue;
-    }
-    if (columns - n >= 32) {
-      product_rows<W, 2>(rows, p);
+    } else if (rows <= kRowsOf2 && columns - n >= 32) {
+      product_rows<W, 2>(std::make_integer_sequence<int, kRowsOf2>{}, rows, p);
       n += 32;
-      continue;
+    } else {
+      product_rows<W, 1>(std::make_integer_sequence<int, kTileRows>{}, rows, p);
+      n += 16;
     }
-#endif
-    product_rows<W, 1>(rows, p);
-    n += 16;
   }
 }
 
