@@ -9,6 +9,7 @@ const programs: Record<string, () => Promise<{ run(args: string[]): Promise<void
   "long-context": () => import("./long-context.js"),
   methods: () => import("./methods.js"),
   sample: () => import("./sample.js"),
+  scaling: () => import("./scaling.js"),
   step: () => import("./step.js"),
   race: () => import("./race.js"),
   stories: () => import("./stories.js"),

@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 
 /** Runs a program to its end and returns what it printed. @throws Error with its error output when it fails */
-export function runProgram(command: string, args: readonly string[]): Promise<string> {
+export function runProgram(command: string, args: readonly string[], env = process.env): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env });
     let out = "";
     let errors = "";
     child.stdout.on("data", (chunk) => {

@@ -16,10 +16,29 @@ import { parallelStrategy } from "../src/rollout/strategy.js";
 import { Purpose } from "../src/rollout/stream-key.js";
 import type { Tokenizer } from "../src/tokenizer/tokenizer.js";
 import type { Task } from "../src/tree/episode.js";
+import { floorSeconds, measureLimits } from "./floor.js";
+import { Profiler } from "./profiler.js";
 import { shapes } from "./shapes.js";
+import { table } from "./timing.js";
 
 const usage = `usage: npm run bench -- step --shape ${Object.keys(shapes).join("|")} [--prompt 256] [--completion 32] [--group 8] [--prompts 1]
-  [--steps 4] [--dtype fp32|bf16] [--moments f32|int8] [--checkpointing] [--json]`;
+  [--steps 4] [--dtype fp32|bf16] [--moments f32|int8] [--checkpointing] [--profile] [--json]`;
+
+/** What `--json` prints. Seconds are medians of the steps after the first; `floor_s` is what no step can be faster than. */
+export interface StepResult {
+  shape: string;
+  dtype: string;
+  isa: string;
+  threads: number;
+  step_s: number;
+  step_best_s: number;
+  rollout_s: number;
+  update_s: number;
+  floor_s: number;
+  peak_rss_mb: number;
+  tokens_unique: number;
+  tokens_logical: number;
+}
 
 /** One GRPO step on random weights and prompts: rollout, update, peak memory. Every completion has its full length. */
 export async function run(args: string[]): Promise<void> {
@@ -35,6 +54,7 @@ export async function run(args: string[]): Promise<void> {
       dtype: { type: "string", default: "fp32" },
       moments: { type: "string", default: "f32" },
       checkpointing: { type: "boolean", default: false },
+      profile: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
     },
   });
@@ -54,11 +74,15 @@ export async function run(args: string[]): Promise<void> {
   });
   const times: { step: number; rollout: number; update: number }[] = [];
   let tokens = { unique: 0, logical: 0 };
+  const profiler = values.profile ? new Profiler() : undefined;
   for (let step = 0; step < steps; step++) {
     const tasks = Array.from({ length: prompts }, (_, p) => randomTask(p + step * prompts, prompt, config.vocabSize));
+    if (step === 1) await profiler?.start();
     const started = performance.now();
+    profiler?.mark("rollout");
     const groups = await bench.rollOut(tasks, step);
     const middle = performance.now();
+    profiler?.mark("update");
     const counts = await bench.update(groups);
     const end = performance.now();
     times.push({ step: (end - started) / 1000, rollout: (middle - started) / 1000, update: (end - middle) / 1000 });
@@ -73,7 +97,22 @@ export async function run(args: string[]): Promise<void> {
   const best = (key: "step" | "rollout" | "update") => Math.min(...kept.map((t) => t[key]));
   const median = (key: "step" | "rollout" | "update") =>
     kept.map((t) => t[key]).sort((a, b) => a - b)[Math.floor(kept.length / 2)]!;
-  const result = {
+  const peakRss = process.resourceUsage().maxRSS / 1024;
+  const bytes = values.dtype === "bf16" ? 2 : 4;
+  const floor = floorSeconds(
+    config,
+    {
+      prompts,
+      prompt,
+      group,
+      completion,
+      weightBytes: bytes,
+      // The weight and two moments are read and written, the float32 gradient is read; a bf16 master is 2 x 16 bits.
+      optimizerBytes: values.moments === "int8" ? 16 : 28,
+    },
+    measureLimits(values.dtype === "bf16"),
+  );
+  const result: StepResult = {
     shape: values.shape,
     dtype: values.dtype,
     isa: engineInfo().isa,
@@ -82,11 +121,21 @@ export async function run(args: string[]): Promise<void> {
     step_best_s: best("step"),
     rollout_s: median("rollout"),
     update_s: median("update"),
-    peak_rss_mb: process.resourceUsage().maxRSS / 1024,
+    floor_s: floor.rollout + floor.update,
+    peak_rss_mb: peakRss,
     tokens_unique: tokens.unique,
     tokens_logical: tokens.logical,
   };
   console.log(values.json ? JSON.stringify(result) : result);
+  if (profiler !== undefined) {
+    const lines = await profiler.stop();
+    const all = kept.reduce((sum, { step }) => sum + step, 0);
+    const share = (seconds: number) => `${((100 * seconds) / all).toFixed(1)}%`;
+    const rows = lines.map(([name, seconds]) => [name, (seconds / kept.length).toFixed(3), share(seconds)]);
+    const named = lines.reduce((sum, [name, seconds]) => sum + (name.includes("JavaScript") ? 0 : seconds), 0);
+    console.log(table(["", "s per step", "share"], rows));
+    console.log(`${share(named)} of the time of ${kept.length} steps is in named operations`);
+  }
 }
 
 class StepBench {
