@@ -13,6 +13,7 @@ export interface PreferencePairs {
  *   c = sum_t (lp - ref)(preferred) - sum_t (lp - ref)(rejected)
  *   L = -mean log sigmoid(beta c),  dL/dc = beta (sigmoid(beta c) - 1) / pairs
  *
+ * The loss that StreamBP splits into two passes, as a formula to check; no stage trains with it yet.
  * Source: Rafailov et al. 2023 (arXiv 2305.18290), eq. 7; the two passes are those of StreamBP (arXiv 2506.03077).
  *
  * @returns c and `correction` = beta (sigmoid(beta c) - 1) per pair, the loss, and `dlogp`: d loss / d log-prob of each preferred

@@ -3,7 +3,8 @@ import { type KlEstimator, klEstimate } from "./kl.js";
 /**
  * What an estimator of KL(policy || reference) gives in expectation over the policy's own samples: its mean, and the mean
  * gradient with respect to the policy's logits when the sampled term is used as a loss (the sampling itself held fixed).
- * `corrected` multiplies the term by the differentiable ratio pi / stop(pi). Shows an estimator's bias exactly.
+ * `corrected` multiplies the term by the differentiable ratio pi / stop(pi). Shows an estimator's bias exactly; a formula to choose an
+ * estimator by, which no run computes.
  */
 export function klExpectation(
   policyLogits: Float64Array,

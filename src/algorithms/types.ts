@@ -58,6 +58,8 @@ export interface Row {
   /** Mean over the response of the last hidden states of a model slot (C). */
   hidden?: Float64Array;
   advantage?: Float64Array;
+  /** Log-prob under the policy after the updates of the step. Present only if some part needs it, and only then. */
+  updated?: Float64Array;
   /** Constant factors of the policy loss of single actions (importance weights, decay); terms such as KL are not scaled. */
   actionWeights?: Float64Array;
 }
@@ -114,6 +116,8 @@ export interface Needs {
   hidden?: string;
   /** The final answer in each row's text, in `row.answer`. */
   answer?: boolean;
+  /** Log-probs under the policy after the updates of the step, in `row.updated`, for `review`. */
+  updated?: boolean;
 }
 
 /**
@@ -193,6 +197,8 @@ export interface AdvantageTransform {
 export interface RewardShaper {
   readonly needs: Needs;
   shape(rows: Row[], log?: MetricLog, random?: RandomWords): void;
+  /** Called after the updates of the step, to record what they did to the rows. */
+  review?(rows: readonly Row[], log: MetricLog): void;
 }
 
 /** State a method keeps between steps. Declared here, it is in the checkpoint and survives resume byte for byte. */

@@ -6,6 +6,7 @@ import { ExitCode, GrpoError } from "../errors.js";
 import { usageError } from "./arguments.js";
 import { configCommand } from "./commands/config.js";
 import { doctorCommand } from "./commands/doctor.js";
+import { eloCommand } from "./commands/elo.js";
 import { evalCommand } from "./commands/eval.js";
 import { exportCommand } from "./commands/export.js";
 import { generateCommand } from "./commands/generate.js";
@@ -19,6 +20,7 @@ function parser(args: string[]) {
     .usage("$0 <command>\n\nTrains language models with Group Relative Policy Optimization.")
     .command(trainCommand)
     .command(evalCommand)
+    .command(eloCommand)
     .command(exportCommand)
     .command(generateCommand)
     .command(recipesCommand)

@@ -20,6 +20,9 @@ export function inactiveKeys(config: Readable): Inactive[] {
     const why = "has no effect without train.activation_checkpointing stream: no layer is streamed";
     for (const key of ["layer_chunk", "layer_group"]) add(`train.${key}`, why, "train.activation_checkpointing");
   }
+  if (config.train !== undefined && config.train.epochs !== null) {
+    add("train.steps", "has no effect with train.epochs, which says how many steps there are", "train.epochs");
+  }
   if (config.kind === "sft") {
     const why = "has no effect in an sft stage: it teaches the text of `data.completion` with cross-entropy";
     for (const section of ["models", "collect", "shape", "advantage", "objective", "reward_model", "rollout.sync"]) {

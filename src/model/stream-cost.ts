@@ -8,7 +8,10 @@ export interface StreamCost {
   mask: { full: number; stream: number };
 }
 
-/** Costs of StreamBP (arXiv 2506.03077, section 3): chunk i of D reads the prefix of i / D of the rows. */
+/**
+ * Costs of StreamBP (arXiv 2506.03077, section 3): chunk i of D reads the prefix of i / D of the rows. Like all of this file a
+ * formula to plan by: a run takes the chunks it is told (`train.layer_chunk`).
+ */
 export function streamCost(tokens: number, chunks: number): StreamCost {
   const size = Math.ceil(tokens / chunks);
   const cost: StreamCost = {

@@ -43,7 +43,7 @@ import { type Run, record, showStage } from "./run.js";
 import { SamplerWeights } from "./sampler-weights.js";
 import { lengthMetrics, rewardMetrics, scoreGroups, turnMetrics } from "./scoring.js";
 import { checkSlotTokenizers } from "./slot-tokenizers.js";
-import { adamwOptions, checkpointStep, finishStage, type Stateful, saysStop, stepMemory } from "./stage.js";
+import { adamwOptions, checkpointStep, finishStage, type Stateful, saysStop, stepMemory, withEpochs } from "./stage.js";
 import { updatePolicy } from "./update.js";
 
 /** What a step without an update, or an update without such a part, records. */
@@ -84,11 +84,12 @@ export interface GrpoStage {
 /**
  * Group Relative Policy Optimization: draw groups, score them, turn rewards into advantages, update the policy.
  */
-export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
-  const weights = Object.fromEntries(stage.rewards.map(({ name, weight }) => [name, weight]));
-  const shapers = makeShapers(stage.shape, stage.objective.kl, { weights });
-  const advantage = makeAdvantage(stage.advantage, { weights });
-  const s = await prepare(run, stage, [...shapers, advantage]);
+export async function runGrpoStage(run: Run, given: Stage): Promise<void> {
+  const weights = Object.fromEntries(given.rewards.map(({ name, weight }) => [name, weight]));
+  const shapers = makeShapers(given.shape, given.objective.kl, { weights });
+  const advantage = makeAdvantage(given.advantage, { weights });
+  const s = await prepare(run, given, [...shapers, advantage]);
+  const { stage } = s;
   try {
     showStage(run, stage);
     if (run.state.stageStep === 0) await s.evaluation?.atStart();
@@ -119,6 +120,8 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
 
       const updateStarted = performance.now();
       const update = await updatePolicy(run, s, rows, episodes);
+      if (s.needs.updated) await addUpdated(run, s, rows, episodes);
+      for (const shaper of shapers) shaper.review?.(rows, log);
       s.slots.advance(run.state.stageStep + 1);
       run.state.step += 1;
       run.state.stageStep += 1;
@@ -163,9 +166,9 @@ export async function runGrpoStage(run: Run, stage: Stage): Promise<void> {
   }
 }
 
-async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[]): Promise<GrpoStage> {
+async function prepare(run: Run, given: Stage, parts: readonly { needs: Needs }[]): Promise<GrpoStage> {
   const { decoder, tokenizer } = run.model;
-  const { data, rollout, train } = stage;
+  const { data, rollout, train } = given;
   const { seed } = run.config.run;
   const records = await readRecords(data.train);
   const { tasks, summary } = buildTasks(data.select === null ? records : selectRecords(records, data.select, seed), {
@@ -175,7 +178,8 @@ async function prepare(run: Run, stage: Stage, parts: readonly { needs: Needs }[
     longPrompts: data.long_prompts,
     source: sourceName(data.train),
   });
-  run.say(`${stage.name}: ${summary.text}`);
+  run.say(`${given.name}: ${summary.text}`);
+  const stage = withEpochs(given, tasks.length);
   const otherEnds = checkSlotTokenizers(stage.models, tokenizer);
   const objective = makeObjective(stage.objective, {
     maxCompletionTokens: rollout.max_completion_tokens,
@@ -269,7 +273,7 @@ async function rollOut(run: Run, s: GrpoStage, drawn: readonly { task: Task; slo
  * exact, those of frozen models, values, hidden states.
  */
 async function annotate(run: Run, s: GrpoStage, rows: readonly Row[], episodes: readonly Episode[]): Promise<void> {
-  const wanted = rows.map(({ mask, role, length }) => (role === "train" ? mask : new Uint8Array(length)));
+  const wanted = wantedOf(rows);
   if (s.needs.old) {
     const { old } = s.stage.objective;
     const asked = episodes.flatMap((episode, i) => {
@@ -304,6 +308,19 @@ async function annotate(run: Run, s: GrpoStage, rows: readonly Row[], episodes: 
       row[role] = logp[i]!;
     });
   }
+}
+
+/** Fills in the log-probs that the policy has after the updates of the step. */
+async function addUpdated(run: Run, s: GrpoStage, rows: readonly Row[], episodes: readonly Episode[]): Promise<void> {
+  const { logp } = await scoreEpisodes(run.model.decoder, episodes, wantedOf(rows), s.pass);
+  rows.forEach((row, i) => {
+    row.updated = logp[i]!;
+  });
+}
+
+/** Trained actions of trained rows. */
+function wantedOf(rows: readonly Row[]): Uint8Array[] {
+  return rows.map(({ mask, role, length }) => (role === "train" ? mask : new Uint8Array(length)));
 }
 
 /** Whether the weights that drew an episode had seen `version` optimizer steps. */

@@ -16,16 +16,25 @@ import type { PassOptions } from "./policy.js";
 import { judgeScores, type RewardRow, readRewardRows, rewardLabels, rowLoss } from "./reward-rows.js";
 import { type Run, record, showStage } from "./run.js";
 import { accumulateTextGradients, scoreTexts } from "./scored-texts.js";
-import { adamwOptions, checkpointStep, clearGradients, finishStage, saysStop, stepMemory } from "./stage.js";
+import {
+  adamwOptions,
+  checkpointStep,
+  clearGradients,
+  finishStage,
+  saysStop,
+  stepMemory,
+  withEpochs,
+} from "./stage.js";
 
 /**
  * Turns the model into a reward model: a linear head on its final hidden states, trained with the trunk on pairs of responses
  * (Bradley-Terry) or on scores of responses (masked regression). Its checkpoints are Hugging Face sequence classifiers.
  */
-export async function runRewardModelStage(run: Run, stage: Stage): Promise<void> {
+export async function runRewardModelStage(run: Run, given: Stage): Promise<void> {
   const { model } = run;
+  const { rows, text } = await readRewardRows(model, given, given.data.train);
+  const stage = withEpochs(given, rows.length);
   const { train, optimizer: optimizerConfig } = stage;
-  const { rows, text } = await readRewardRows(model, stage, stage.data.train);
   run.say(`${stage.name}: ${text}`);
   model.rewardHead ??= newRewardHead(model.decoder, rewardLabels(stage.reward_model));
   const head = model.rewardHead;

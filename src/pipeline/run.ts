@@ -180,7 +180,7 @@ function freshState(config: Config): RunState {
 /** Keys that may differ when a run goes on: they do not change what has happened. */
 const free: readonly RegExp[] = [
   /^run\.(name|out_dir|device|threads|health(\..+)?)$/,
-  /^stages\.\d+\.train\.(steps|max_tokens_per_microbatch|activation_checkpointing|layer_(chunk|group)|shared_prefix)$/,
+  /^stages\.\d+\.train\.(steps|epochs|max_tokens_per_microbatch|activation_checkpointing|layer_(chunk|group)|shared_prefix)$/,
   /^stages\.\d+\.(checkpoint|eval)(\.|$)/,
 ];
 
@@ -190,8 +190,9 @@ function checkResume(state: RunState, config: Config, checkpoint: string, force:
     (key) => !free.some((rule) => rule.test(key)),
   );
   for (const [i, stage] of config.stages.entries()) {
-    const before = (state.config as Config).stages[i]?.train.steps;
-    const fixed = stage.optimizer.schedule.kind === "constant" || stage.train.steps === before || i > state.stage;
+    const before = (state.config as Config).stages[i]?.train;
+    const same = stage.train.steps === before?.steps && stage.train.epochs === (before?.epochs ?? null);
+    const fixed = stage.optimizer.schedule.kind === "constant" || same || i > state.stage;
     if (!fixed) changed.push(`stages.${i}.train.steps (the ${stage.optimizer.schedule.kind} schedule depends on it)`);
   }
   if (changed.length > 0) {

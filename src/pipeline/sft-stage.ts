@@ -14,14 +14,22 @@ import { evaluationOf } from "./evaluation.js";
 import { onNonFinite } from "./non-finite.js";
 import { accumulateGradients, type PassOptions } from "./policy.js";
 import { type Run, record, showStage } from "./run.js";
-import { adamwOptions, checkpointStep, clearGradients, finishStage, saysStop, stepMemory } from "./stage.js";
+import {
+  adamwOptions,
+  checkpointStep,
+  clearGradients,
+  finishStage,
+  saysStop,
+  stepMemory,
+  withEpochs,
+} from "./stage.js";
 
 /**
  * Supervised fine-tuning: cross-entropy on the completions of `data.train`, mean over the tokens of the step.
  */
-export async function runSftStage(run: Run, stage: Stage): Promise<void> {
+export async function runSftStage(run: Run, given: Stage): Promise<void> {
   const { tokenizer, decoder } = run.model;
-  const { train, data, optimizer: optimizerConfig } = stage;
+  const { data } = given;
   const { examples, summary } = buildExamples(await readRecords(data.train), {
     tokenizer,
     prompt: data.prompt,
@@ -30,7 +38,9 @@ export async function runSftStage(run: Run, stage: Stage): Promise<void> {
     longPrompts: data.long_prompts,
     source: sourceName(data.train),
   });
-  run.say(`${stage.name}: ${summary.text}`);
+  run.say(`${given.name}: ${summary.text}`);
+  const stage = withEpochs(given, examples.length);
+  const { train, optimizer: optimizerConfig } = stage;
   const episodes = examples.map((example) => teacherEpisode(example, decoder.maxLength));
   const tasks = examples.map((_, index) => ({ index }) as Task);
   const sampler = createSampler(tasks, stage.sampler.kind, run.config.run.seed);

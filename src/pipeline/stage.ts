@@ -1,8 +1,10 @@
 import type { StatefulComponent } from "../algorithms/types.js";
 import type { Stage } from "../config/schema.js";
+import { stepsOf } from "../data/steps.js";
 import type { AdamW } from "../engine/adamw.js";
 import { memoryStats, resetMemoryPeak } from "../engine/engine-info.js";
 import type { Parameter } from "../engine/parameter.js";
+import { ExitCode, GrpoError } from "../errors.js";
 import { pruneOld, type SavedModel, saveCheckpoint } from "./checkpoint.js";
 import type { Run } from "./run.js";
 
@@ -18,6 +20,22 @@ export function adamwOptions({ optimizer }: Stage) {
     weightDecay: optimizer.weight_decay,
     moments: optimizer.moments,
   };
+}
+
+/**
+ * The stage with the steps that its epochs make of `rows` rows of data.
+ *
+ * @throws GrpoError GRPO_DATA when the data do not fill one step
+ */
+export function withEpochs(stage: Stage, rows: number): Stage {
+  const { epochs, prompts_per_step } = stage.train;
+  if (epochs === null) return stage;
+  const { total } = stepsOf(rows, prompts_per_step, epochs);
+  if (total > 0) return { ...stage, train: { ...stage.train, steps: total } };
+  throw new GrpoError("GRPO_DATA", `${stage.name}: ${rows} rows do not fill a step of ${prompts_per_step}`, {
+    exitCode: ExitCode.data,
+    fix: "lower train.prompts_per_step, or give train.steps in place of train.epochs",
+  });
 }
 
 /** Forgets the gradients of a minibatch; their memory waits for the next. */

@@ -1,6 +1,7 @@
 import { emptyTally, metricValues } from "../algorithms/tally.js";
 import type { Current, Row, Tally } from "../algorithms/types.js";
 import { learningRate } from "../engine/schedule.js";
+import { packingCost } from "../model/packing-cost.js";
 import type { Episode } from "../tree/episode.js";
 import { pathSegments, pathTokens } from "../tree/segment.js";
 import type { GrpoStage } from "./grpo-stage.js";
@@ -70,7 +71,16 @@ export async function updatePolicy(
     "mismatch/logprob_max_abs": mismatch,
     "tokens/train_unique": unique,
     "tokens/train_logical": logical,
+    ...sharing(s, rows, episodes),
   };
+}
+
+/** What shared prefixes leave of the attention that whole paths would cost. */
+function sharing({ pass }: GrpoStage, rows: readonly Row[], episodes: readonly Episode[]): Record<string, number> {
+  const trained = episodes.filter((_, i) => rows[i]!.role === "train");
+  if (!pass.sharedPrefix || trained.length === 0) return {};
+  const { packed, repeated } = packingCost(trained.map(({ leaf }) => leaf)).attention;
+  return { "tokens/attention_share": packed / repeated };
 }
 
 async function minibatchGradients(

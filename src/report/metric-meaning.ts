@@ -55,6 +55,8 @@ export const metricMeanings: Readonly<Record<string, string>> = {
   "tokens/rollout": "Tokens sampled in the step.",
   "tokens/train_unique": "Tokens computed in the update, each once.",
   "tokens/train_logical": "Tokens the update stands for, with shared prompts counted once per completion.",
+  "tokens/attention_share":
+    "Query-key pairs that shared prompts leave to compute, as a share of those of whole paths: 1 saves nothing.",
   "time/rollout_s": "Seconds spent sampling.",
   "time/reward_s": "Seconds spent waiting for rewards.",
   "time/update_s": "Seconds spent in the forward and backward passes and the optimizer.",

@@ -16,6 +16,7 @@ import { regexReward } from "./regex.js";
 import { rewardError } from "./reward-error.js";
 import { rougeReward } from "./semantic/rouge-reward.js";
 import { SemanticReward, type TextEmbedder } from "./semantic/semantic-reward.js";
+import { temporalIouReward } from "./temporal-iou.js";
 import { totalReward } from "./total-reward.js";
 import { typedAnswerReward } from "./typed-answer.js";
 import type { CallScorer, RewardContext, RewardSample, SampleScorer, SpanScorer } from "./types.js";
@@ -196,6 +197,8 @@ async function createScorer(spec: RewardSpec, options: ScorerOptions): Promise<C
       return { unit: "sample", score: rougeReward(spec) };
     case "semantic":
       return { unit: "call", code: new SemanticReward(spec, await options.openEmbedder(spec.encoder, spec.pooling)) };
+    case "temporal_iou":
+      return { unit: "sample", score: temporalIouReward(spec) };
     case "environment":
       return { unit: "sample", score: environmentReward() };
   }

@@ -15,7 +15,7 @@ function grpo(...args: string[]): { code: number | null; out: string; err: strin
   return { code: status, out: stdout, err: stderr };
 }
 
-const verbs = ["train", "eval", "export", "generate", "recipes", "config", "doctor"];
+const verbs = ["train", "eval", "elo", "export", "generate", "recipes", "config", "doctor"];
 
 test("--help of every verb exits 0 without loading the kernels", () => {
   for (const verb of [[], ...verbs.map((v) => [v])]) {
@@ -120,4 +120,28 @@ test("config schema prints a JSON Schema that parses", () => {
   const { code, out } = grpo("config", "schema");
   assert.equal(code, 0);
   assert.equal((JSON.parse(out) as { title: string }).title, "grpo configuration");
+});
+
+test("elo rates names by their matches, whatever order they come in", () => {
+  const match = (first: string, second: string, score: number) => JSON.stringify({ first, second, score });
+  const lines = [match("a", "b", 1), match("b", "a", 0), match("b", "c", 1), match("a", "c", 0.5)];
+  writeFileSync(join(folder, "matches.jsonl"), lines.join("\n"));
+  writeFileSync(join(folder, "odd.jsonl"), match("a", "a", 1));
+  const { code, out } = grpo("elo", "matches.jsonl");
+  assert.equal(code, 0);
+  const ratings = out
+    .trim()
+    .split("\n")
+    .map((line) => line.split(/\s+/));
+  assert.deepEqual(
+    ratings.map(([name]) => name),
+    ["a", "b", "c"],
+  );
+  // What one gains another loses.
+  assert.ok(Math.abs(ratings.reduce((sum, [, rating]) => sum + Number(rating), 0) - 4500) < 0.2);
+  assert.deepEqual(grpo("elo", "odd.jsonl"), {
+    code: 4,
+    out: "",
+    err: "odd.jsonl:1: is no match\n  give `first` and `second`, two names, and `score` from 0 to 1\n",
+  });
 });

@@ -40,6 +40,24 @@ test("the rarer of two right samples earns more, a wrong one nothing, and the lo
   assert.equal(metricValues(log)["unlikeliness/place_rewarded"], (0 + 2 + 3) / 3);
 });
 
+test("uplift counts the right samples that the updates made more probable, by quarter of their places", () => {
+  const right = [1, 1, 0, 1];
+  const before = [-1, -3, -2, -4];
+  const after = [-2, -2, -1, -3];
+  const rows = right.map((reward, i) => row({ length: 1, reward, old: Float64Array.of(before[i]!) }));
+  const shaper = makeShapers(shapeSchema.parse([{ kind: "unlikeliness", uplift: true }]))[0]!;
+  assert.equal(shaper.needs.updated, true);
+  shaper.shape(rows);
+  const log = emptyTally();
+  rows.forEach((one, i) => {
+    one.updated = Float64Array.of(after[i]!);
+  });
+  shaper.review!(rows, log);
+  const rates = { "unlikeliness/uplift_1": 0, "unlikeliness/uplift_3": 1, "unlikeliness/uplift_4": 1 };
+  assert.deepEqual(metricValues(log), rates);
+  assert.equal(makeShapers(shapeSchema.parse([{ kind: "unlikeliness" }]))[0]!.review, undefined);
+});
+
 test("lengths scaled by a factor give the same rewards; a truncated or wrong response is never changed", () => {
   const group = (scale: number) =>
     [100, 200, 300, 50, 400].map((length, i) =>

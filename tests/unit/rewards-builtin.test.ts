@@ -170,3 +170,22 @@ test("the schema refuses two rewards of one name, unknown needs, and forms that 
   assert.match(messages([{ name: "a", kind: "regex", pattern: "(" }])![0]!, /^0\.pattern: not a regular expression: /);
   assert.equal(messages([a]), undefined);
 });
+
+test("temporal_iou compares the stretches of time that completion and row name", async (t) => {
+  const set = await rewardsIn(t, [
+    { name: "iou", kind: "temporal_iou", answer: "{answer}" },
+    { name: "whole", kind: "temporal_iou", answer: "{answer}", tag: null },
+  ]);
+  const completions = [
+    "<answer>from 10 to 30 seconds</answer>",
+    "<answer>0:20-0:40</answer>",
+    "<answer>1-2</answer> no: <answer>[[10, 15], [25.5, 30]]</answer>",
+    "10 s until 30 s",
+    "<answer>never</answer>",
+  ];
+  const { components } = await set.score(samplesOf(completions, { record: { answer: [[10, 30]] } }), training);
+  assert.deepEqual(components.iou, [1, 10 / 30, 9.5 / 20, 0, 0]);
+  assert.equal(components.whole![3], 1);
+  const none = await set.score(samplesOf(completions.slice(0, 1), { record: { answer: [] } }), training);
+  assert.deepEqual(none.components.iou, [null]);
+});

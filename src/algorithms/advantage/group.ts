@@ -92,7 +92,10 @@ export function groupEstimator(options: GroupAdvantageOptions): AdvantageEstimat
   return { needs: {}, estimate: (rows) => spread(rows, groupAdvantages(rows, options).advantages) };
 }
 
-/** Fraction of rows whose deviation is 0 (to within 1e-8): groups that teach nothing. */
+/**
+ * Fraction of rows whose deviation is 0 (to within 1e-8), as TRL counts groups that teach nothing; the metric `group/zero_std` of
+ * a run is the fraction of groups.
+ */
 export function zeroDeviationFraction(deviations: Float64Array): number {
   return deviations.reduce((count, value) => count + (Math.abs(value) <= 1e-8 ? 1 : 0), 0) / deviations.length;
 }

@@ -52,7 +52,10 @@ export function rowCoefficients(
   });
 }
 
-/** One number from losses per action, under the coefficients of {@link rowCoefficients}. */
+/**
+ * One number from losses per action, under the coefficients of {@link rowCoefficients}: the sum that objectives form row by row,
+ * written out to be checked.
+ */
 export function aggregate(
   losses: readonly Float64Array[],
   masks: readonly Uint8Array[],

@@ -24,6 +24,8 @@ export interface LabelHead {
  * Masked regression of K labels: s = f(W h + b), L = sum over known (n, k) of (s_nk - y_nk)^2 / their number (multi-objective
  * GRPO, arXiv 2503.21819, section 3).
  *
+ * The whole of it in float64, to be checked; a reward_model stage runs the head in the engine and takes {@link labelLoss} per label.
+ *
  * @returns predictions (N, K), the loss, and its gradients with respect to W, b and h; all 0 where no label is known
  */
 export function multiLabelRegression({ pooled, targets, known }: LabelBatch, { weight, bias, activation }: LabelHead) {

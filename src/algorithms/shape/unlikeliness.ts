@@ -1,7 +1,10 @@
 import type { ShapeConfig } from "../../config/schema/shape.js";
+import { maskedSum } from "../objective/aggregation.js";
+import { placesByProbability } from "../probability-places.js";
 import { trainedActions, trainedGroups } from "../rows.js";
 import { addMean } from "../tally.js";
 import type { RewardShaper, Row } from "../types.js";
+import { groupUplift } from "../uplift.js";
 
 export type UnlikelinessConfig = Extract<ShapeConfig[number], { kind: "unlikeliness" }>;
 
@@ -13,29 +16,28 @@ export function unlikelinessFactor(place: number, size: number, beta: number, fi
   return 1 - (beta * (size - (place + first))) / size;
 }
 
-/** Place of each score when sorted from the largest, counted from 0; of equal scores the later comes first. */
-export function placesByProbability(scores: ArrayLike<number>): number[] {
-  const order = Array.from(scores, (_, i) => i).sort((a, b) => scores[b]! - scores[a]! || b - a);
-  const places = new Array<number>(order.length);
-  order.forEach((i, place) => {
-    places[i] = place;
-  });
-  return places;
-}
-
 /** Log-prob of a row under the old policy: the mean over its trained actions, or the sum. */
 export function oldLogprob(row: Row, reduction: "mean" | "sum"): number {
   if (row.old === undefined) throw new Error("the unlikeliness reward needs old log-probs");
-  let sum = 0;
-  for (let t = 0; t < row.length; t++) if (row.mask[t] === 1) sum += row.old[t]!;
+  return rowLogprob(row, row.old, reduction);
+}
+
+function rowLogprob(row: Row, logp: Float64Array, reduction: "mean" | "sum"): number {
+  const sum = maskedSum(logp, row.mask);
   return reduction === "sum" ? sum : sum / Math.max(trainedActions(row), 1);
 }
 
-/** Multiplies rewards by {@link unlikelinessFactor}: within a group, the more probable a sample the smaller its factor. */
-export function unlikelinessShaper({ beta, logprob, first_place }: UnlikelinessConfig): RewardShaper {
+/**
+ * Multiplies rewards by {@link unlikelinessFactor}: within a group, the more probable a sample the smaller its factor. With
+ * `uplift`, one more pass after the update records which of the rewarded samples have become more probable, by quarter of the
+ * places.
+ */
+export function unlikelinessShaper({ beta, logprob, first_place, uplift }: UnlikelinessConfig): RewardShaper {
+  let rewarded = new Set<Row>();
   return {
-    needs: { old: true },
+    needs: { old: true, ...(uplift && { updated: true }) },
     shape: (rows, log) => {
+      rewarded = new Set(rows.filter(({ reward }) => reward > 0));
       for (const members of trainedGroups(rows)) {
         const places = placesByProbability(members.map((i) => oldLogprob(rows[i]!, logprob)));
         members.forEach((i, k) => {
@@ -46,26 +48,19 @@ export function unlikelinessShaper({ beta, logprob, first_place }: UnlikelinessC
         });
       }
     },
+    ...(uplift && {
+      review: (rows, log) => {
+        for (const members of trainedGroups(rows)) {
+          const group = members.map((i) => rows[i]!);
+          const before = group.map((row) => oldLogprob(row, logprob));
+          const after = group.map((row) => rowLogprob(row, row.updated!, logprob));
+          const right = group.map((row) => rewarded.has(row));
+          for (const { place, rose } of groupUplift(before, after, right)) {
+            const quarter = 1 + Math.floor((4 * place) / group.length);
+            addMean(log, `unlikeliness/uplift_${quarter}`, rose ? 1 : 0, 1);
+          }
+        }
+      },
+    }),
   };
-}
-
-/**
- * Uplift rate: of the right samples that were k-th most probable in their group, the share whose log-prob rose.
- *
- * @param before log-probs per group before training, `after` the same samples after
- * @returns one rate per place; 0 where no right sample had it
- */
-export function upliftRates(before: number[][], after: number[][], correct: number[][]): number[] {
-  const rose: number[] = [];
-  const seen: number[] = [];
-  before.forEach((scores, g) => {
-    placesByProbability(scores).forEach((place, i) => {
-      rose[place] ??= 0;
-      seen[place] ??= 0;
-      if (correct[g]![i] !== 1) return;
-      seen[place]! += 1;
-      if (after[g]![i]! > scores[i]!) rose[place]! += 1;
-    });
-  });
-  return rose.map((count, place) => count / Math.max(seen[place]!, 1));
 }

@@ -1,66 +1,7 @@
 import { z } from "zod";
+import { rewardModelReward, rougeReward, semanticReward } from "./model-rewards.js";
 import { pathString } from "./parts.js";
-
-const pattern = z.string().superRefine((source, context) => {
-  try {
-    new RegExp(source, "su");
-  } catch (cause) {
-    context.addIssue({ code: "custom", message: `not a regular expression: ${(cause as Error).message}` });
-  }
-});
-
-const common = {
-  name: z
-    .string()
-    .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "a reward's name is letters, digits and underscores: it becomes a metric name")
-    .describe("Name of the component in metrics, rollouts and messages."),
-  weight: z
-    .number()
-    .default(1)
-    .describe("Factor of the component in the total reward; 0 records it without training on it."),
-  when: z
-    .string()
-    .min(1)
-    .optional()
-    .describe(
-      'Condition on the sample, for example `record.kind == "math" && rewards.format == 1`; where it is false the component is not called and does not apply.',
-    ),
-  times: z
-    .string()
-    .optional()
-    .describe("Component whose value multiplies this one, as a pass rate may weigh a quality; none by default."),
-};
-
-const userCode = {
-  scope: z
-    .enum(["sample", "group", "step"])
-    .default("group")
-    .describe(
-      "What one call receives. A group is the default: it is complete while others still decode, and costs one call per prompt.",
-    ),
-  timeout_s: z
-    .number()
-    .positive()
-    .default(10)
-    .describe(
-      "Seconds one call may take; then its worker or process is ended. Long enough for a call to a local service.",
-    ),
-  on_error: z
-    .enum(["stop", "skip"])
-    .default("stop")
-    .describe(
-      "What an error of the reward does: stop the run (the default: a wrong reward is worse than none), or skip: the component does not apply to the samples of that call, and the error is counted.",
-    ),
-  needs: z.array(z.string()).default([]).describe("Components to score first; their values are in `sample.rewards`."),
-};
-
-const answer = z
-  .string()
-  .describe('Template of the expected answer over the columns of the data row, as in "{answer}".');
-const ignoreCase = z
-  .boolean()
-  .default(false)
-  .describe("Compare without regard to case; off, since case often matters.");
+import { answer, common, ignoreCase, pattern, userCode } from "./reward-parts.js";
 
 const moduleReward = z
   .strictObject({
@@ -296,67 +237,24 @@ const qaReward = z
   })
   .meta({ title: "qa", description: "1 where the last <answer> matches a right one, else 0 (Search-R1)." });
 
-const explanation = {
-  answer: answer.describe("Template of the reference text."),
-  tag: z.string().default("spiegazione").describe("Tag around the explanation; without it, all but the answer counts."),
-  answer_tag: z.string().default("risposta").describe("Tag around the final answer."),
-};
-
-const semanticReward = z
+const temporalIouReward = z
   .strictObject({
     ...common,
-    kind: z.literal("semantic"),
-    ...explanation,
-    encoder: pathString().describe("Hugging Face folder of a BERT-style encoder with its tokenizer."),
-    pooling: z
-      .enum(["mean", "cls"])
-      .default("mean")
-      .describe("Which states stand for a text: their mean, or the first."),
-    mapping: z
-      .enum(["raw", "clip0", "affine"])
-      .default("raw")
-      .describe("The cosine as it is (the paper), at least 0, or moved into [0, 1]."),
-    prefix: z.string().default("").describe("Put before every text; E5 encoders ask for `query: `."),
-    min_chars: z
-      .int()
-      .min(0)
-      .default(80)
-      .describe("References shorter than this do not apply: short answers gain nothing (the published script)."),
-  })
-  .meta({ title: "semantic", description: "Cosine of explanation and reference under an encoder." });
-
-const rougeReward = z
-  .strictObject({ ...common, kind: z.literal("rouge_l"), ...explanation })
-  .meta({ title: "rouge_l", description: "ROUGE-L of explanation and reference: F1 of their common words in order." });
-
-const rewardModelReward = z
-  .strictObject({
-    ...common,
-    kind: z.literal("reward_model"),
-    path: pathString().describe(
-      "Folder of a reward model: a checkpoint of a reward_model stage, or a Hugging Face sequence classifier of a supported decoder.",
+    kind: z.literal("temporal_iou"),
+    answer: answer.describe(
+      "Template of the right stretches of time; a column that holds [[start, end], ...] will do.",
     ),
-    label: z
+    tag: z
       .string()
-      .optional()
-      .describe("Which of its scores; needed where it has several. Rewards that name the same folder share one pass."),
-    extract: pattern
-      .optional()
-      .describe(
-        "Regular expression that finds the part of the completion to score: the last match, its first group if it has one. Where it finds nothing the reward does not apply.",
-      ),
-    map: z
-      .enum(["none", "sigmoid", "minmax_group", "identity_clip"])
-      .optional()
-      .describe(
-        "How a score becomes a reward; when absent `sigmoid` for models of pairs, whose scores have no scale, and `identity_clip` (into [0, 1]) for models of labels.",
-      ),
-    scope: z
-      .enum(["group", "step"])
-      .default("group")
-      .describe("What one pass scores. A group is complete while others still decode; a step makes larger batches."),
+      .nullable()
+      .default("answer")
+      .describe("Tag around the answer, the last one counts; null reads the whole completion."),
   })
-  .meta({ title: "reward_model", description: "Score of prompt and completion under a frozen reward model." });
+  .meta({
+    title: "temporal_iou",
+    description:
+      "Common share of the stretches of time that answer and right answer name, as `12.5 to 30` or `0:12-0:30`.",
+  });
 
 const environmentReward = z
   .strictObject({ ...common, kind: z.literal("environment") })
@@ -376,6 +274,7 @@ export const rewardSchema = z.discriminatedUnion("kind", [
   columnReward,
   typedAnswerReward,
   qaReward,
+  temporalIouReward,
   environmentReward,
   semanticReward,
   rougeReward,

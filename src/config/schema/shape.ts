@@ -165,6 +165,12 @@ export const shapeSchema = z
             .union([z.literal(0), z.literal(1)])
             .default(1)
             .describe("Place of the most probable sample: 1 as in the released code; the paper counts from 0."),
+          uplift: z
+            .boolean()
+            .default(false)
+            .describe(
+              "Records which right samples the step made more probable, by quarter of their places; costs one more pass.",
+            ),
         })
         .describe("Unlikeliness reward: the more probable a sample within its group, the smaller its reward."),
       z

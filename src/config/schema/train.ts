@@ -3,6 +3,12 @@ import * as z from "zod";
 export const trainSchema = z
   .strictObject({
     steps: z.int().min(0).default(100).describe("Steps of the stage: rollouts and their updates."),
+    epochs: z
+      .int()
+      .positive()
+      .nullable()
+      .default(null)
+      .describe("Passes over the data in place of `steps`: each has as many steps as the data fills whole."),
     prompts_per_step: z
       .int()
       .positive()

@@ -7,7 +7,8 @@ export interface VerifyOptions extends CompareOptions {
 
 /**
  * Whether two texts give the same mathematical answer, in the sense of huggingface/Math-Verify: each text's answer is
- * extracted, then the two are the same in writing or in meaning.
+ * extracted, then the two are the same in writing or in meaning. The reward of kind `math` takes these two steps itself, for the
+ * answer of a data row may be a bare expression.
  */
 export function verifyAnswer(gold: string, prediction: string, options: VerifyOptions): boolean {
   const wanted = extractAnswer(gold, options.types);

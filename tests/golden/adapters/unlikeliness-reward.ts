@@ -1,12 +1,9 @@
 import { makeAdvantage } from "../../../src/algorithms/advantage/registry.js";
+import { placesByProbability } from "../../../src/algorithms/probability-places.js";
 import { makeShapers } from "../../../src/algorithms/shape/registry.js";
-import {
-  oldLogprob,
-  placesByProbability,
-  unlikelinessFactor,
-  upliftRates,
-} from "../../../src/algorithms/shape/unlikeliness.js";
+import { oldLogprob, unlikelinessFactor } from "../../../src/algorithms/shape/unlikeliness.js";
 import type { Row } from "../../../src/algorithms/types.js";
+import { groupUplift, upliftRates } from "../../../src/algorithms/uplift.js";
 import { advantageSchema } from "../../../src/config/schema/advantage.js";
 import { shapeSchema } from "../../../src/config/schema/shape.js";
 import { passGain } from "../../../src/report/pass-gain.js";
@@ -55,5 +52,10 @@ export const ops: Record<string, Op> = {
     value: c.map((right: number) => k.map((draws: number) => passAtK(n, right, draws))),
   }),
 
-  uplift_rate: (inputs) => ({ rate: upliftRates(inputs.logp_before, inputs.logp_after, inputs.correct) }),
+  uplift_rate: (inputs) => {
+    const uplifts = inputs.logp_before.flatMap((before: number[], g: number) =>
+      groupUplift(before, inputs.logp_after[g], inputs.correct[g].map(Boolean)),
+    );
+    return { rate: upliftRates(uplifts, inputs.logp_before[0].length) };
+  },
 };
