@@ -2,7 +2,7 @@ import { addOuter, quadratic, ridgeInverse } from "./ridge-inverse.js";
 
 /**
  * Greedy diverse subset (RepExp, algorithm 1): k times the feature with the largest z^T Lambda z, Lambda = (lambda I + sum of
- * chosen z z^T)^-1; ties go to the lowest index.
+ * chosen z z^T)^-1; ties go to the lowest index. `grpo eval --coreset` chooses by it.
  *
  * @returns the chosen indices, and the score of each when it was chosen (never increasing)
  */

@@ -5,9 +5,11 @@ import { buildTasks } from "../data/prompt.js";
 import { readRecords } from "../data/source.js";
 import { ExitCode, GrpoError } from "../errors.js";
 import { onDisk } from "../report/disk-error.js";
+import { meanOverPrompts, passAtK } from "../report/statistics.js";
 import { createRewards } from "../rewards/reward-set.js";
 import { SamplingEngine } from "../rollout/sampling-engine.js";
 import { parallelStrategy } from "../rollout/strategy.js";
+import { chooseCoresets, coresetAccuracy } from "./coreset.js";
 import { describe, type EvaluationResult, evaluateTasks } from "./evaluation.js";
 import type { EvaluateOptions } from "./options.js";
 import { loadModelFolder } from "./policy-model.js";
@@ -55,7 +57,10 @@ export async function evaluate(options: EvaluateOptions): Promise<void> {
         version: 0,
       });
       for (const line of report(basename(name), result, options.samples)) console.log(line);
-      if (options.out !== undefined) keep(options.out, basename(name), result);
+      const { coreset, seed } = options;
+      const chosen = coreset && (await chooseCoresets(model.decoder, result.groups, { ...coreset, seed }));
+      if (coreset && chosen) console.log(coresetLine(coreset.k, chosen, result));
+      if (options.out !== undefined) keep(options.out, basename(name), result, chosen);
     }
   } finally {
     await engine.dispose();
@@ -111,9 +116,18 @@ function report(name: string, { metrics, accuracy, pass, groups }: EvaluationRes
   return lines;
 }
 
-/** Writes NAME.json (scores) and NAME.jsonl (every completion). */
-function keep(folder: string, name: string, { metrics, groups }: EvaluationResult): void {
-  const rows = groups.flatMap(({ task, episodes }) =>
+function coresetLine(k: number, chosen: readonly number[][], { right }: EvaluationResult): string {
+  if (right === null) return `  ${k} unlike completions of each prompt chosen; no reward tells right from wrong`;
+  const percent = (x: number) => `${(100 * x).toFixed(1)} %`;
+  const { value, low, high } = coresetAccuracy(chosen, right);
+  const interval = Number.isNaN(low) ? "" : ` (${percent(low)} to ${percent(high)})`;
+  const random = meanOverPrompts(right.map((row) => passAtK(row.length, row.filter(Boolean).length, k))).value;
+  return `  coreset@${k} ${percent(value)}${interval}; ${k} at random ${percent(random)}`;
+}
+
+/** Writes NAME.json (scores) and NAME.jsonl (every completion, with its place among the chosen where some were). */
+function keep(folder: string, name: string, { metrics, groups }: EvaluationResult, chosen?: number[][]): void {
+  const rows = groups.flatMap(({ task, episodes }, g) =>
     episodes.map((episode, sample) => ({
       prompt: task.text,
       sample,
@@ -121,6 +135,7 @@ function keep(folder: string, name: string, { metrics, groups }: EvaluationResul
       finish: episode.finish,
       reward: episode.rewards.total,
       record: task.record,
+      ...(chosen && { chosen: chosen[g]!.includes(sample) ? 1 + chosen[g]!.indexOf(sample) : null }),
     })),
   );
   onDisk(folder, () => {

@@ -17,6 +17,8 @@ import { lengthMetrics, rewardMetrics, scoreGroups, turnMetrics } from "./scorin
 export interface EvaluationResult {
   groups: Group[];
   metrics: Record<string, number>;
+  /** Whether each completion is right, where some component tells. */
+  right: boolean[][] | null;
   /** Share of right completions and pass@k, where some component tells right from wrong. */
   accuracy: Estimate | null;
   pass: Map<number, Estimate>;
@@ -62,13 +64,13 @@ export async function evaluateTasks(
     ...lengthMetrics(groups),
     ...turnMetrics(groups),
   };
-  if (right === null) return { groups, metrics, accuracy: null, pass: new Map() };
+  if (right === null) return { groups, metrics, right, accuracy: null, pass: new Map() };
   const { average, pass } = scoreEvaluation(right);
   metrics.accuracy = average.value;
   metrics.accuracy_low = average.low;
   metrics.accuracy_high = average.high;
   for (const [k, { value }] of pass) if (k > 1) metrics[`pass@${k}`] = value;
-  return { groups, metrics, accuracy: average, pass };
+  return { groups, metrics, right, accuracy: average, pass };
 }
 
 /**

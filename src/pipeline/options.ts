@@ -34,6 +34,8 @@ export interface EvaluateOptions {
   reward: string;
   /** Folder for the scores and the completions. */
   out?: string;
+  /** Choose so many unlike completions per prompt, with this ridge and width of the projection. */
+  coreset?: { k: number; lambda: number; dim: number };
   seed: number;
   signal: AbortSignal;
 }

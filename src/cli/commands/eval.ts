@@ -1,5 +1,5 @@
 import type { Argv, CommandModule } from "yargs";
-import { type ArgumentsOf, numberOption, type OptionsOf } from "../arguments.js";
+import { type ArgumentsOf, numberOption, type OptionsOf, usageError } from "../arguments.js";
 import { interruptSignal } from "../interrupt.js";
 
 function builder(yargs: Argv) {
@@ -43,6 +43,15 @@ function builder(yargs: Argv) {
       default: "exact",
       describe: "How a completion is judged: a reward kind, or the path of a reward module",
     })
+    .option(
+      "coreset",
+      numberOption("coreset", "Choose so many completions unlike each other", { min: 1, integer: true }),
+    )
+    .option("coreset-lambda", numberOption("coreset-lambda", "Ridge of that choice; 0.01", { min: 1e-9 }))
+    .option(
+      "coreset-dim",
+      numberOption("coreset-dim", "Width that hidden states are projected to for it; 512", { min: 1, integer: true }),
+    )
     .option("out", { type: "string", requiresArg: true, describe: "Folder for scores and completions" })
     .option("seed", {
       ...numberOption("seed", "Keys the sampling", { min: 0, max: 0xffffffff, integer: true }),
@@ -53,7 +62,13 @@ function builder(yargs: Argv) {
 
 async function handler(argv: ArgumentsOf<typeof builder>): Promise<void> {
   const signal = interruptSignal();
-  const { data, limit, template, out } = argv;
+  const { data, limit, template, out, coreset } = argv;
+  if (coreset === undefined && (argv.coresetLambda ?? argv.coresetDim) !== undefined) {
+    throw usageError("--coreset-lambda and --coreset-dim belong to --coreset", "give --coreset, or take them away");
+  }
+  if (coreset !== undefined && coreset >= argv.samples) {
+    throw usageError(`--coreset ${coreset}: chooses among --samples ${argv.samples}`, "give more samples than that");
+  }
   const { evaluate } = await import("../../pipeline/eval.js");
   await evaluate({
     model: argv.model,
@@ -69,6 +84,9 @@ async function handler(argv: ArgumentsOf<typeof builder>): Promise<void> {
     ...(limit !== undefined && { limit }),
     ...(template !== undefined && { template }),
     ...(out !== undefined && { out }),
+    ...(coreset !== undefined && {
+      coreset: { k: coreset, lambda: argv.coresetLambda ?? 0.01, dim: argv.coresetDim ?? 512 },
+    }),
   });
 }
 
