@@ -56,13 +56,13 @@ template <> struct Step<float> {
   }
 };
 
+#if defined(__AVX512BF16__)
 template <> struct Step<bf16> {
   template <int ROWS, int VECTORS, class Get>
   GRPO_INLINE void add(v16 (&acc)[ROWS][VECTORS], Get&& get, const char* b) {
     p16 w[VECTORS];
 #pragma GCC unroll 4
     for (int v = 0; v < VECTORS; ++v) w[v] = load_pairs(b + 64 * v);
-#if defined(__AVX512BF16__)
 #pragma GCC unroll 16
     for (int r = 0; r < ROWS; ++r) {
       std::uint32_t x;
@@ -71,32 +71,9 @@ template <> struct Step<bf16> {
 #pragma GCC unroll 4
       for (int v = 0; v < VECTORS; ++v) acc[r][v] = dot_pairs(acc[r][v], xs, w[v]);
     }
-#else
-    // All rows with the odd halves, then all with the even ones: half the registers of dot_pairs.
-    v16 half[VECTORS];
-#pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) half[v] = odd_half(w[v]);
-#pragma GCC unroll 16
-    for (int r = 0; r < ROWS; ++r) {
-      std::uint32_t x;
-      std::memcpy(&x, get(r), 4);
-      const v16 xs = odd_half(set_pair(x));
-#pragma GCC unroll 4
-      for (int v = 0; v < VECTORS; ++v) acc[r][v] = fma16(xs, half[v], acc[r][v]);
-    }
-#pragma GCC unroll 4
-    for (int v = 0; v < VECTORS; ++v) half[v] = even_half(load_pairs(b + 64 * v));
-#pragma GCC unroll 16
-    for (int r = 0; r < ROWS; ++r) {
-      std::uint32_t x;
-      std::memcpy(&x, get(r), 4);
-      const v16 xs = even_half(set_pair(x));
-#pragma GCC unroll 4
-      for (int v = 0; v < VECTORS; ++v) acc[r][v] = fma16(xs, half[v], acc[r][v]);
-    }
-#endif
   }
 };
+#endif
 
 template <int ROWS, int VECTORS>
 GRPO_INLINE void start(v16 (&acc)[ROWS][VECTORS], const float* c, bool from_c) {
@@ -128,6 +105,99 @@ GRPO_INLINE void fetch(Ahead& ahead) {
   for (int i = 0; i < ahead.lines; ++i) __builtin_prefetch(ahead.at + 64 * i, 0, 2);
   ahead.at += 64 * ahead.lines;
 }
+
+#if !defined(__AVX512BF16__)
+// Pairs of bf16 without an instruction for them: A is widened to float a block of steps at a time, the high halves beside the
+// low ones, so that both passes over a panel only broadcast it.
+constexpr std::size_t kWideSteps = 128;
+template <int ROWS> struct Wide {
+  alignas(64) float high[ROWS * kWideSteps], low[ROWS * kWideSteps];
+  __attribute__((always_inline)) void set(std::size_t at, p16 pairs) {
+    store16(high + at, odd_half(pairs));
+    store16(low + at, even_half(pairs));
+  }
+};
+
+// c continues over `steps` (at most kWideSteps) steps; row r of step i of A is at [r * ROW + i * STEP].
+template <int ROWS, int ROW, int STEP, class A>
+static void multiply_wide(std::size_t steps, const A& a, const char* panel, float* c, bool from_c, Ahead& ahead) {
+  for (std::size_t pass = 0; pass < kTilePasses; ++pass) {
+    v16 acc[ROWS][kTileVectors];
+    start<ROWS, kTileVectors>(acc, c + 16 * pass, from_c);
+    const char* b = panel + 64 * pass;
+    const float *high = a.high, *low = a.low;
+    const auto step = [&](int u) __attribute__((always_inline)) {
+      v16 w[kTileVectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < kTileVectors; ++v) {
+        __builtin_prefetch(b + kNear + kPanelBytes * static_cast<std::size_t>(u) + 64 * v, 0, 3);
+        w[v] = odd_half(load_pairs(b + kPanelBytes * static_cast<std::size_t>(u) + 64 * v));
+      }
+#pragma GCC unroll 16
+      for (int r = 0; r < ROWS; ++r)
+#pragma GCC unroll 2
+        for (int v = 0; v < kTileVectors; ++v) acc[r][v] = fma16(set16(high[r * ROW + u * STEP]), w[v], acc[r][v]);
+#pragma GCC unroll 2
+      for (int v = 0; v < kTileVectors; ++v) w[v] = even_half(load_pairs(b + kPanelBytes * static_cast<std::size_t>(u) + 64 * v));
+#pragma GCC unroll 16
+      for (int r = 0; r < ROWS; ++r)
+#pragma GCC unroll 2
+        for (int v = 0; v < kTileVectors; ++v) acc[r][v] = fma16(set16(low[r * ROW + u * STEP]), w[v], acc[r][v]);
+    };
+    std::size_t i = 0;
+    for (; i + 8 <= steps; i += 8) {
+#pragma GCC unroll 8
+      for (int u = 0; u < 8; ++u) step(u);
+      high += 8 * STEP;
+      low += 8 * STEP;
+      b += 8 * kPanelBytes;
+      fetch(ahead);
+    }
+    for (; i < steps; ++i) {
+      step(0);
+      high += STEP;
+      low += STEP;
+      b += kPanelBytes;
+    }
+    finish<ROWS, kTileVectors>(acc, c + 16 * pass);
+  }
+}
+
+template <int ROWS>
+static void tile_rows_wide(std::size_t length, const bf16* a, std::size_t stride, const void* panel, float* c, bool from_c, Ahead ahead) {
+  Wide<ROWS> wide;
+  for (std::size_t first = 0; first < length; first += 2 * kWideSteps) {
+    const std::size_t count = length - first < 2 * kWideSteps ? length - first : 2 * kWideSteps;
+    for (std::size_t r = 0; r < ROWS; ++r) {
+      const bf16* row = a + r * stride + first;
+      for (std::size_t i = 0; i < count; i += 32) {
+        bf16 tail[32] = {};  // the last element of an odd length is paired with zero
+        const bool whole = i + 32 <= count;
+        if (!whole) std::memcpy(tail, row + i, (count - i) * sizeof(bf16));
+        wide.set(r * kWideSteps + i / 2, load_pairs(whole ? row + i : tail));
+      }
+    }
+    multiply_wide<ROWS, kWideSteps, 1>((count + 1) / 2, wide, static_cast<const char*>(panel) + first / 2 * kPanelBytes, c,
+                                       from_c || first > 0, ahead);
+  }
+}
+
+template <int ROWS>
+static void tile_packed_wide(std::size_t steps, const void* a, const void* panel, float* c, bool from_c, Ahead ahead) {
+  Wide<kTileRows> wide;
+  for (std::size_t first = 0; first < steps; first += kWideSteps) {
+    const std::size_t count = steps - first < kWideSteps ? steps - first : kWideSteps;
+    const std::uint32_t* words = static_cast<const std::uint32_t*>(a) + first * kTileRows;
+    for (std::size_t i = 0; i < count * kTileRows; i += 16) {
+      std::uint32_t tail[16] = {};
+      const bool whole = i + 16 <= count * kTileRows;
+      if (!whole) std::memcpy(tail, words + i, (count * kTileRows - i) * sizeof(std::uint32_t));
+      wide.set(i, load_pairs(whole ? words + i : tail));
+    }
+    multiply_wide<ROWS, 1, kTileRows>(count, wide, static_cast<const char*>(panel) + first * kPanelBytes, c, from_c || first > 0, ahead);
+  }
+}
+#endif
 
 // Row-major A: row r at a + r * stride elements, `length` elements of the chain.
 template <class T, int ROWS>
@@ -230,13 +300,21 @@ template <class T, int ROWS = kTileRows> static TileRows<T> tile_rows_for(std::s
   if constexpr (ROWS > 1) {
     if (rows < ROWS) return tile_rows_for<T, ROWS - 1>(rows);
   }
-  return tile_rows<T, ROWS>;
+#if !defined(__AVX512BF16__)
+  if constexpr (sizeof(T) == 2) return tile_rows_wide<ROWS>;
+  else
+#endif
+    return tile_rows<T, ROWS>;
 }
 template <class T, int ROWS = kTileRows> static TilePacked tile_packed_for(std::size_t rows) {
   if constexpr (ROWS > 1) {
     if (rows < ROWS) return tile_packed_for<T, ROWS - 1>(rows);
   }
-  return tile_packed<T, ROWS>;
+#if !defined(__AVX512BF16__)
+  if constexpr (sizeof(T) == 2) return tile_packed_wide<ROWS>;
+  else
+#endif
+    return tile_packed<T, ROWS>;
 }
 
 // Even cut of `total` rows into tiles: tile t is the rows [t * total / tiles, (t + 1) * total / tiles).
