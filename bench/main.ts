@@ -4,6 +4,7 @@ const programs: Record<string, () => Promise<{ run(args: string[]): Promise<void
   pointwise: () => import("./pointwise.js"),
   attention: () => import("./attention.js"),
   ceiling: () => import("./ceiling.js"),
+  decode: () => import("./decode.js"),
   gemm: () => import("./gemm.js"),
   logprob: () => import("./logprob.js"),
   "long-context": () => import("./long-context.js"),
