@@ -54,6 +54,10 @@ export function inactiveKeys(config: Readable): Inactive[] {
     const why = "has no effect with a corpus: nothing is waited for";
     add("rollout.environment.timeout_s", why, "rollout.environment.corpus");
   }
+  if (environment?.step_prompts?.history === 0) {
+    const why = "has no effect with history 0: no step is shown";
+    add("rollout.environment.step_prompts.history_item", why, "rollout.environment.step_prompts.history");
+  }
   idleObjective(config, add);
   idleModels(config, add);
   idleAdvantage(config, add);

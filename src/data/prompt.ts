@@ -247,7 +247,12 @@ function missingColumn(records: readonly DataRecord[], index: number, column: st
   throw dataError(source, index + 1, what, "name a column of the data in the template, or fill it in this row");
 }
 
-function templateOf(source: string, key: string): Template {
+/**
+ * A template of the configuration, read.
+ *
+ * @throws GrpoError GRPO_CONFIG (exit code 3) that names the key
+ */
+export function templateOf(source: string, key: string): Template {
   try {
     return parseTemplate(source);
   } catch (cause) {

@@ -1,5 +1,5 @@
 import { type GroupDecision, makeFilter, varies } from "../algorithms/filter/zero-variance.js";
-import { type Group, type Task, trainedEpisodes } from "../tree/episode.js";
+import { type Group, type Task, trainedTrajectories } from "../tree/episode.js";
 import { pathSegments } from "../tree/segment.js";
 import type { GrpoStage } from "./grpo-stage.js";
 import type { Run } from "./run.js";
@@ -31,7 +31,7 @@ export async function collectGroups(
     let again = false;
     for (const group of batch) {
       drawn.push(group);
-      const decision: GroupDecision = decide(trainedEpisodes(group).map(({ rewards }) => rewards.total));
+      const decision: GroupDecision = decide(trainedTrajectories(group).map(({ rewards }) => rewards.total));
       if (decision === "train") groups.push(group);
       again ||= decision === "resample";
     }
@@ -42,7 +42,7 @@ export async function collectGroups(
       `step ${run.state.step + 1}: ${groups.length} of ${prompts_per_step} groups vary after ${stage.collect.max_resamples} rounds of new prompts; training on those`,
     );
   }
-  const flat = drawn.filter((group) => !varies(trainedEpisodes(group).map(({ rewards }) => rewards.total)));
+  const flat = drawn.filter((group) => !varies(trainedTrajectories(group).map(({ rewards }) => rewards.total)));
   const best = (group: Group) => group.episodes[0]!.rewards.total > 0;
   return {
     groups,

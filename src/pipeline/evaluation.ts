@@ -8,7 +8,7 @@ import { SamplingEngine, type SamplingOptions } from "../rollout/sampling-engine
 import { makeStrategies } from "../rollout/strategies.js";
 import type { RolloutStrategy } from "../rollout/strategy.js";
 import { Purpose } from "../rollout/stream-key.js";
-import type { Group, Task } from "../tree/episode.js";
+import { type Group, type Task, trainedTrajectories } from "../tree/episode.js";
 import { stageServices } from "./reward-services.js";
 import { type Run, record } from "./run.js";
 import { lengthMetrics, rewardMetrics, scoreGroups, turnMetrics } from "./scoring.js";
@@ -77,10 +77,11 @@ export async function evaluateTasks(
  * Whether each completion is right: by the component called `accuracy`, else by the only one, where its values are 0 and 1.
  */
 function judged(groups: readonly Group[]): boolean[][] | null {
+  const trajectories = groups.map(trainedTrajectories);
   const names = Object.keys(groups[0]?.episodes[0]?.rewards.components ?? {});
   const name = names.includes("accuracy") ? "accuracy" : names.length === 1 ? names[0]! : null;
   if (name === null) return null;
-  const values = groups.map(({ episodes }) => episodes.map(({ rewards }) => rewards.components[name]?.values[0]));
+  const values = trajectories.map((own) => own.map(({ rewards }) => rewards.components[name]?.values[0]));
   return values.flat().every((value) => value === 0 || value === 1)
     ? values.map((row) => row.map((v) => v === 1))
     : null;
@@ -124,7 +125,14 @@ export async function evaluationOf(
   const { rollout } = stage;
   const strategy =
     shared?.strategy ??
-    (await makeStrategies(rollout, { tokenizer, seed: run.config.run.seed, maxLength: decoder.maxLength })).evaluation;
+    (
+      await makeStrategies(rollout, {
+        tokenizer,
+        seed: run.config.run.seed,
+        maxLength: decoder.maxLength,
+        prompt: stage.data.prompt,
+      })
+    ).evaluation;
   const sampling: SamplingOptions = {
     temperature: config.temperature ?? rollout.temperature,
     topK: rollout.top_k,

@@ -23,7 +23,7 @@ import { createRewards, type RewardSet } from "../rewards/reward-set.js";
 import { SamplingEngine, type SamplingOptions } from "../rollout/sampling-engine.js";
 import { makeStrategies, type Strategies } from "../rollout/strategies.js";
 import { Purpose } from "../rollout/stream-key.js";
-import { type Episode, type Group, type Task, trainedEpisodes } from "../tree/episode.js";
+import { type Episode, type Group, type Task, trainedTrajectories } from "../tree/episode.js";
 import { pathSegments } from "../tree/segment.js";
 import { restoreOptimizer } from "./checkpoint.js";
 import { checkpointingOf } from "./checkpointing.js";
@@ -114,7 +114,7 @@ export async function runGrpoStage(run: Run, given: Stage): Promise<void> {
         row.advantage = advantages[i]!;
       });
       s.sampler.observe(
-        drawn.map((group) => ({ task: group.task, rewards: trainedEpisodes(group).map((e) => e.rewards.total) })),
+        drawn.map((group) => ({ task: group.task, rewards: trainedTrajectories(group).map((e) => e.rewards.total) })),
       );
       keepRollouts(run, groups, rows);
 
@@ -206,6 +206,7 @@ async function prepare(run: Run, given: Stage, parts: readonly { needs: Needs }[
     tokenizer,
     seed,
     maxLength: decoder.maxLength,
+    prompt: data.prompt,
     greedyBaseline: needs.greedyBaseline === true,
   });
   const evaluation = await evaluationOf(run, stage, { strategy: strategies.evaluation, engine: evaluator, rewards });

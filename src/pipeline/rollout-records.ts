@@ -13,7 +13,7 @@ export function keepRollouts(run: Run, groups: readonly Group[], rows: readonly 
     episodes.map(({ group, episode, sample }, i) => ({
       group: group.slot,
       sample,
-      prompt: group.task.text,
+      prompt: typeof episode.trace.prompt === "string" ? episode.trace.prompt : group.task.text,
       completion: episode.text,
       finish: episode.finish,
       tokens: rows[i]!.tokens,

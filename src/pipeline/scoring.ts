@@ -1,49 +1,74 @@
 import type { RewardSet } from "../rewards/reward-set.js";
 import type { RewardContext, RewardSample } from "../rewards/types.js";
-import { type Episode, type Group, policyLoss, responseLength, type Step, trainedEpisodes } from "../tree/episode.js";
+import {
+  type Episode,
+  type Group,
+  policyLoss,
+  responseLength,
+  type Step,
+  trainedEpisodes,
+  trainedTrajectories,
+} from "../tree/episode.js";
 import { pathTokens } from "../tree/segment.js";
-import { turnsOf } from "../tree/turn.js";
+import { type Turn, turnsOf } from "../tree/turn.js";
 
-/** A group's episodes as rewards see them. */
-function rewardSamples(group: Group): RewardSample[] {
-  const { text, record } = group.task;
-  return group.episodes.map((episode, sample) => ({
-    prompt: text,
-    completion: episode.text,
-    messages: [
-      { role: "user", content: text },
-      { role: "assistant", content: episode.text },
-    ],
-    tokens: pathTokens(episode.leaf).subarray(episode.promptLength),
-    finish: episode.finish,
-    record,
-    trace: episode.trace,
-    group: group.slot,
-    sample,
-  }));
+/** The episodes of a trajectory, and all of it as rewards see it. */
+interface Scorable {
+  episodes: Episode[];
+  sample: RewardSample;
 }
+
+/** A group as rewards see it: one sample per trajectory. */
+function scorables(group: Group): Scorable[] {
+  const { text, record } = group.task;
+  const trajectories = new Map<string, Episode[]>();
+  for (const episode of group.episodes) {
+    const name = `${episode.role} ${episode.trajectory}`;
+    trajectories.set(name, [...(trajectories.get(name) ?? []), episode]);
+  }
+  return [...trajectories.values()].map((episodes, sample) => {
+    const { finish, trace } = episodes.at(-1)!;
+    const completion = episodes.length === 1 ? episodes[0]!.text : transcript(turnsOf(trace) ?? []);
+    return {
+      episodes,
+      sample: {
+        prompt: text,
+        completion,
+        messages: [
+          { role: "user", content: text },
+          { role: "assistant", content: completion },
+        ],
+        tokens: Int32Array.from(
+          episodes.flatMap(({ leaf, promptLength }) => [...pathTokens(leaf).subarray(promptLength)]),
+        ),
+        finish,
+        record,
+        trace,
+        group: group.slot,
+        sample,
+      },
+    };
+  });
+}
+
+const transcript = (turns: readonly Turn[]) => turns.map(({ action, observation }) => action + observation).join("");
 
 /** Scores groups in one call, so that components of step scope see them all, and writes the rewards into their episodes. */
 export async function scoreGroups(groups: readonly Group[], rewards: RewardSet, context: RewardContext): Promise<void> {
-  const samples = groups.flatMap(rewardSamples);
-  const { components, spans, total } = await rewards.score(samples, context);
-  let i = 0;
-  for (const { episodes } of groups) {
-    for (const episode of episodes) {
-      episode.rewards = {
-        total: total[i]!,
-        components: Object.fromEntries(
-          Object.entries(components).map(([name, values]) => {
-            const value = values[i]!;
-            const vector = spans[name]?.[i];
-            if (vector != null) return [name, { unit: "span" as const, values: vector }];
-            return [name, value === null ? null : { unit: "episode" as const, values: Float64Array.of(value) }];
-          }),
-        ),
-      };
-      i += 1;
-    }
-  }
+  const scored = groups.flatMap(scorables);
+  const { components, spans, total } = await rewards.score(
+    scored.map(({ sample }) => sample),
+    context,
+  );
+  scored.forEach(({ episodes }, i) => {
+    const own = Object.entries(components).map(([name, values]) => {
+      const value = values[i]!;
+      const vector = spans[name]?.[i];
+      if (vector != null) return [name, { unit: "span" as const, values: vector }] as const;
+      return [name, value === null ? null : { unit: "episode" as const, values: Float64Array.of(value) }] as const;
+    });
+    for (const episode of episodes) episode.rewards = { total: total[i]!, components: Object.fromEntries(own) };
+  });
 }
 
 /** Mean and sample standard deviation of the numbers that are not NaN. */
@@ -57,7 +82,7 @@ export function meanAndStd(values: Iterable<number>): { mean: number; std: numbe
 
 /** `reward/*` metrics of groups: total and components. */
 export function rewardMetrics(groups: readonly Group[], prefix = "reward"): Record<string, number> {
-  const episodes = groups.flatMap(trainedEpisodes);
+  const episodes = groups.flatMap(trainedTrajectories);
   const total = meanAndStd(episodes.map(({ rewards }) => rewards.total));
   const metrics: Record<string, number> = { [`${prefix}/mean`]: total.mean, [`${prefix}/std`]: total.std };
   for (const name of new Set(episodes.flatMap(({ rewards }) => Object.keys(rewards.components)))) {
@@ -89,19 +114,20 @@ export function lengthMetrics(groups: readonly Group[]): Record<string, number> 
  */
 export function turnMetrics(groups: readonly Group[]): Record<string, number> {
   const episodes = groups.flatMap(trainedEpisodes).filter(({ trace }) => turnsOf(trace) !== null);
+  const trajectories = groups.flatMap(trainedTrajectories).filter(({ trace }) => turnsOf(trace) !== null);
   if (episodes.length === 0) return {};
-  const turns = episodes.map(({ steps }) => steps.length);
+  const turns = trajectories.map(({ trace }) => turnsOf(trace)!.length);
   const steps = episodes.flatMap((episode) => episode.steps);
   const own = episodes.map(({ leaf, promptLength }) => meanAndStd(policyLoss(leaf, promptLength)).mean);
-  const count = (ofEpisode: Episode["steps"], holds: (step: Step) => boolean) => ofEpisode.filter(holds).length;
+  const count = (holds: (step: Step) => boolean) => steps.filter(holds).length;
   return {
     "turn/mean": meanAndStd(turns).mean,
     "turn/min": Math.min(...turns),
     "turn/max": Math.max(...turns),
-    "turn/valid": count(steps, ({ valid }) => valid !== false) / steps.length,
-    "turn/searches": meanAndStd(episodes.map((e) => count(e.steps, ({ meta }) => meta.searched === true))).mean,
-    "turn/finished": episodes.filter(({ finish }) => finish === "environment").length / episodes.length,
+    "turn/valid": count(({ valid }) => valid !== false) / steps.length,
+    "turn/searches": count(({ meta }) => meta.searched === true) / trajectories.length,
+    "turn/finished": trajectories.filter(({ finish }) => finish === "environment").length / trajectories.length,
     "turn/policy_tokens": meanAndStd(own).mean,
-    "turn/return": meanAndStd(episodes.map(({ trace }) => trace.return as number)).mean,
+    "turn/return": meanAndStd(trajectories.map(({ trace }) => trace.return as number)).mean,
   };
 }

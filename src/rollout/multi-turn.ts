@@ -1,22 +1,19 @@
-import { textDecoder } from "../tokenizer/text-decoder.js";
-import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { type Episode, type Finish, policyLoss, type Step, type Task } from "../tree/episode.js";
 import { Origin, pathLength, type Segment } from "../tree/segment.js";
 import type { Turn } from "../tree/turn.js";
 import type { Environment, EnvironmentRun } from "./environment.js";
 import type { Drawn } from "./sampling-engine.js";
 import { appendSegment, promptSegment, type RolloutContext, type RolloutStrategy } from "./strategy.js";
-
-export interface MultiTurnOptions {
-  /** Turns in which the policy acts; an environment may give some more for its answer. */
-  maxTurns: number;
-  /** Most tokens of one action. */
-  maxTurnTokens: number;
-  /** Longest observation in tokens; a longer one is cut on the right. */
-  maxObservationTokens: number;
-  /** Longest path in tokens, prompt included: the context of the model. */
-  maxLength: number;
-}
+import {
+  keepAction,
+  type MultiTurnOptions,
+  room,
+  sampledOf,
+  stepOf,
+  type TurnTokenizer,
+  turnKey,
+  turnSampling,
+} from "./turns.js";
 
 /**
  * Lets a policy act in an environment until it is done, the turns are used up or the response is full. The trajectories of a
@@ -25,7 +22,7 @@ export interface MultiTurnOptions {
  */
 export function multiTurnStrategy(
   environment: Environment,
-  tokenizer: Pick<Tokenizer, "encode" | "decode">,
+  tokenizer: TurnTokenizer,
   options: MultiTurnOptions,
 ): RolloutStrategy {
   return {
@@ -35,8 +32,8 @@ export function multiTurnStrategy(
         const runs = await environment.start(task, context.groupSize);
         const drawn = await context.engine.sample(
           prompt,
-          runs.map((_, sample) => key(context, slot, sample, 0)),
-          sampling(prompt, prompt, context, environment, options),
+          runs.map((_, sample) => turnKey(context, slot, sample, 0)),
+          turnSampling(prompt, prompt, context, environment, options),
         );
         const episodes = await Promise.all(
           runs.map((run, sample) =>
@@ -57,7 +54,7 @@ interface Play {
   sample: number;
   prompt: Segment;
   environment: Environment;
-  tokenizer: Pick<Tokenizer, "encode" | "decode">;
+  tokenizer: TurnTokenizer;
   options: MultiTurnOptions;
   context: RolloutContext;
 }
@@ -74,23 +71,12 @@ async function play(run: EnvironmentRun, first: Drawn, p: Play): Promise<Episode
   let anchor = run.anchor;
   let finish: Finish = "length";
   for (let turn = 0; ; turn++) {
-    const action = keepAction(drawn, p);
+    const action = keepAction(drawn, environment, p.tokenizer);
     const start = pathLength(leaf) - promptLength;
-    leaf = appendSegment(leaf, action.tokens, Origin.policy, {
-      logprob: drawn.logprob.slice(0, action.tokens.length),
-      entropy: drawn.entropy.slice(0, action.tokens.length),
-      version: context.version,
-      temperature: context.sampling.temperature,
-    });
-    const { observation, done, meta = {}, ...result } = await run.step(action.text, turn === last);
-    steps.push({
-      start,
-      end: start + action.tokens.length,
-      ...(result.reward !== undefined && { reward: result.reward }),
-      ...(anchor !== undefined && { anchor }),
-      ...(result.valid !== undefined && { valid: result.valid }),
-      meta,
-    });
+    leaf = appendSegment(leaf, action.tokens, Origin.policy, sampledOf(drawn, action.tokens.length, context));
+    const result = await run.step(action.text, turn === last);
+    const { observation, done } = result;
+    steps.push(stepOf(start, start + action.tokens.length, anchor, result));
     turns.push({ action: action.text, observation: "" });
     if (result.anchor !== undefined) anchor = result.anchor;
     if (done) {
@@ -105,8 +91,8 @@ async function play(run: EnvironmentRun, first: Drawn, p: Play): Promise<Episode
       const whole = tokens.length < options.maxObservationTokens;
       turns.at(-1)!.observation = whole ? observation : p.tokenizer.decode(tokens, { skipSpecialTokens: false });
     }
-    const next = key(context, p.slot, p.sample, turn + 1);
-    drawn = (await context.engine.sample(leaf, [next], sampling(leaf, prompt, context, environment, options)))[0]!;
+    const next = turnKey(context, p.slot, p.sample, turn + 1);
+    drawn = (await context.engine.sample(leaf, [next], turnSampling(leaf, prompt, context, environment, options)))[0]!;
   }
   return {
     leaf,
@@ -123,38 +109,6 @@ async function play(run: EnvironmentRun, first: Drawn, p: Play): Promise<Episode
     rewards: { components: {}, total: Number.NaN },
     trace: { turns, return: steps.reduce((sum, { reward = 0 }) => sum + reward, 0) },
   };
-}
-
-/** Randomness of one turn of one trajectory. */
-function key({ purpose, step }: RolloutContext, slot: number, sample: number, turn: number) {
-  return { purpose, step, slot, sample, turn };
-}
-
-/** Tokens that a response may still grow by. */
-function room(leaf: Segment, prompt: Segment, { sampling }: RolloutContext, { maxLength }: MultiTurnOptions): number {
-  const length = pathLength(leaf);
-  return Math.min(sampling.maxTokens - (length - prompt.tokens.length), maxLength - length);
-}
-
-function sampling(
-  leaf: Segment,
-  prompt: Segment,
-  context: RolloutContext,
-  environment: Environment,
-  options: MultiTurnOptions,
-) {
-  const maxTokens = Math.min(options.maxTurnTokens, room(leaf, prompt, context, options));
-  return { ...context.sampling, maxTokens, stop: [...context.sampling.stop, ...environment.stop] };
-}
-
-/** The drawn tokens that hold the action; the last may hold more text, since a token is kept whole. */
-function keepAction(drawn: Drawn, { environment, tokenizer }: Play): { tokens: Int32Array; text: string } {
-  const whole = tokenizer.decode(drawn.tokens);
-  const text = environment.cut(whole);
-  if (text === whole) return { tokens: drawn.tokens, text };
-  const stream = textDecoder(tokenizer);
-  const end = drawn.tokens.findIndex((id) => stream.push(id).length >= text.length);
-  return { tokens: end < 0 ? drawn.tokens : drawn.tokens.slice(0, end + 1), text };
 }
 
 /** Number of the turn whose action a token belongs to; -1 on observations. */

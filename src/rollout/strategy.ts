@@ -1,3 +1,4 @@
+import type { PromptConfig } from "../data/prompt.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { type Episode, type Group, policyLoss, type Task } from "../tree/episode.js";
 import { Origin, type Sampled, type Segment } from "../tree/segment.js";
@@ -9,6 +10,8 @@ export interface StrategyContext {
   seed: number;
   /** Most tokens of a path. */
   maxLength: number;
+  /** How prompts are made from data rows, for those that are made while a task is rolled out. */
+  prompt: PromptConfig;
 }
 
 /** What a strategy may use. */

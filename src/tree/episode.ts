@@ -78,6 +78,11 @@ export function trainedEpisodes(group: Group): Episode[] {
   return group.episodes.filter(({ role }) => role === "train");
 }
 
+/** The last trained episode of each trajectory of a group: a trajectory is rewarded once, however many prompts it had. */
+export function trainedTrajectories(group: Group): Episode[] {
+  return [...new Map(trainedEpisodes(group).map((episode) => [episode.trajectory, episode])).values()];
+}
+
 /** Number of response tokens of an episode. */
 export function responseLength(episode: Episode): number {
   return pathLength(episode.leaf) - episode.promptLength;

@@ -99,7 +99,7 @@ async function serialGroup(
   };
   const sampling = { temperature: 1, topK: 0, topP: 1, minP: 0, stop: [], maxTokens: 50 };
   const task = { index: 0, prompt: encode("q="), text: "q=", record: {} };
-  const { training } = await makeStrategies(rollout, { tokenizer, seed: 7, maxLength });
+  const { training } = await makeStrategies(rollout, { tokenizer, seed: 7, maxLength, prompt: {} });
   const [group] = training.run([{ task, slot: 3 }], {
     engine: { sample } as unknown as SamplingEngine,
     sampling,

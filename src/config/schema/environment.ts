@@ -18,7 +18,46 @@ const common = {
     .positive()
     .default(500)
     .describe("Longest observation in tokens, cut on the right (Search-R1's value)."),
+  step_prompts: z
+    .strictObject({
+      template: z
+        .string()
+        .default("{observation}")
+        .describe(
+          "Prompt of a step after the first, with {observation}, {history}, {step} (its number), {taken} (steps before it) and columns of the data row.",
+        ),
+      history: z.int().min(0).default(2).describe("Steps before it that {history} shows (GiGPO: 2, search 4)."),
+      history_item: z
+        .string()
+        .default("[Observation {k}: '{observation}', Action {k}: '{action}']")
+        .describe(
+          "A line of {history}, with {k}, the {observation} before the {action}, and its {result}; the published form.",
+        ),
+    })
+    .nullable()
+    .default(null)
+    .describe(
+      "A prompt of its own for every step, which is a row of its own in training (GiGPO); null lets one conversation grow. The first step has the prompt of the data row; rollout.max_completion_tokens then bounds each step.",
+    ),
 };
+
+const actions = z
+  .union([
+    z.literal("text"),
+    z.strictObject({
+      tags: z.strictObject({
+        tail: z
+          .int()
+          .positive()
+          .default(30)
+          .describe("Characters from the end of a text without tags that are its action (ALFWorld: 30, WebShop: 20)."),
+      }),
+    }),
+  ])
+  .default("text")
+  .describe(
+    "Where an action stands: the whole text, or `{tags: {}}`: in <action> tags after a thought in <think> tags, else it is not valid (GiGPO).",
+  );
 
 const search = z
   .strictObject({
@@ -34,6 +73,12 @@ const search = z
       .optional()
       .describe("A retriever that answers POST {queries, topk, return_scores}, as the servers of Search-R1 do."),
     topk: z.int().positive().default(3).describe("Documents per search; the paper's."),
+    actions: z
+      .enum(["first", "single"])
+      .default("first")
+      .describe(
+        "What is valid: the first complete pair of tags (Search-R1), or only texts that open a single one (GiGPO).",
+      ),
     timeout_s: z.number().positive().default(30).describe("Seconds that `url` may take to answer."),
   })
   .superRefine(({ corpus, url }, context) => {
@@ -47,6 +92,7 @@ const gridWorld = z
   .strictObject({
     kind: z.literal("grid_world"),
     ...common,
+    actions,
     column: z.string().min(1).default("map").describe("Column of the data row that holds the map."),
     goal_reward: z.number().default(1).describe("Paid for the move onto the goal."),
     step_reward: z.number().default(0).describe("Paid for every action; 0 leaves the reward sparse."),
@@ -57,6 +103,7 @@ const userModule = z
   .strictObject({
     kind: z.literal("module"),
     ...common,
+    actions,
     module: pathString().describe("JavaScript or TypeScript file; its default export begins a run on a data row."),
     timeout_s: z.number().positive().default(10).describe("Seconds one call may take; enough for a local service."),
   })
