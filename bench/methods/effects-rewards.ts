@@ -106,7 +106,9 @@ export const rewardEffects: readonly Effect[] = [
   {
     method: "rank-grpo",
     task: lists,
-    shared: merge(budget(100), { rollout: { spans: [{ kind: "newline", name: "rank", max_items: 4 }] } }),
+    shared: merge(budget(150, { rate: 1e-4 }), {
+      rollout: { spans: [{ kind: "newline", name: "rank", max_items: 4 }] },
+    }),
     against: "GRPO on the list's total, sequence ratios, same clip and KL",
     baseline: {
       objective: {
