@@ -10,6 +10,7 @@ import { eloCommand } from "./commands/elo.js";
 import { evalCommand } from "./commands/eval.js";
 import { exportCommand } from "./commands/export.js";
 import { generateCommand } from "./commands/generate.js";
+import { listsCommand } from "./commands/lists.js";
 import { recipesCommand } from "./commands/recipes.js";
 import { trainCommand } from "./commands/train.js";
 
@@ -23,6 +24,7 @@ function parser(args: string[]) {
     .command(eloCommand)
     .command(exportCommand)
     .command(generateCommand)
+    .command(listsCommand)
     .command(recipesCommand)
     .command(configCommand)
     .command(doctorCommand)

@@ -26,22 +26,22 @@ export function reflectScores(scores: Float64Array, ratings: readonly number[], 
 }
 
 /** Adjust: w s + b per item of the catalog. */
-export function adjustScores(scores: Float64Array, w: readonly number[], b: readonly number[]): Float64Array {
+export function adjustScores(scores: Float64Array, w: ArrayLike<number>, b: ArrayLike<number>): Float64Array {
   return scores.map((score, v) => w[v]! * score + b[v]!);
 }
 
-/** What the adjustment minimises: -sum log softmax(s)[positives] + regularisation (|w - 1|^2 + |b|^2). */
+/** What the adjustment minimises, for one dialogue: -sum log softmax(s)[positives] + regularisation (|w - 1|^2 + |b|^2). */
 export function adjustLoss(
   scores: Float64Array,
   positives: readonly number[],
-  w: readonly number[],
-  b: readonly number[],
+  w: ArrayLike<number>,
+  b: ArrayLike<number>,
   regularisation: number,
 ): number {
   const top = Math.max(...scores);
   const norm = top + Math.log(scores.reduce((sum, score) => sum + Math.exp(score - top), 0));
   const fit = positives.reduce((sum, v) => sum + norm - scores[v]!, 0);
-  const size = w.reduce((sum, value, v) => sum + (value - 1) ** 2 + b[v]! ** 2, 0);
+  const size = Array.from(w).reduce((sum, value, v) => sum + (value - 1) ** 2 + b[v]! ** 2, 0);
   return fit + regularisation * size;
 }
 

@@ -11,11 +11,13 @@ const folder = mkdtempSync(join(tmpdir(), "grpo-cli-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 function grpo(...args: string[]): { code: number | null; out: string; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], { cwd: folder, encoding: "utf8" });
+  // The schema is more than the 1 MB that Node.js keeps of an output by itself.
+  const options = { cwd: folder, encoding: "utf8", maxBuffer: 2 ** 24 } as const;
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], options);
   return { code: status, out: stdout, err: stderr };
 }
 
-const verbs = ["train", "eval", "elo", "export", "generate", "recipes", "config", "doctor"];
+const verbs = ["train", "eval", "elo", "export", "generate", "lists", "recipes", "config", "doctor"];
 
 test("--help of every verb exits 0 without loading the kernels", () => {
   for (const verb of [[], ...verbs.map((v) => [v])]) {
