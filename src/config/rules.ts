@@ -19,6 +19,9 @@ function rule<Key extends keyof Sections>(sections: readonly Key[], check: Rule<
 /** Advantage estimators that compare the completions of a group; the others take a single completion as well. */
 const groupless: readonly string[] = ["reinforce_pp", "gae", "remax"];
 
+/** Estimators and transforms after which the actions of a response differ in their advantages. */
+const perAction: readonly string[] = ["gae", "process", "span_group", "prefix_tree", "list_length"];
+
 const rules: readonly Rule[] = [
   rule(["model"], ({ model }, report) => {
     if (model.path === undefined && model.architecture === undefined) {
@@ -98,11 +101,11 @@ const rules: readonly Rule[] = [
     }
   }),
   rule(["rollout", "advantage", "objective"], ({ rollout, advantage, objective }, report) => {
-    if (rollout.environment !== null) return;
-    const known = rollout.spans.map(({ name }) => name);
+    const turns = rollout.environment === null ? [] : ["turn"];
+    const known = [...turns, ...rollout.spans.map(({ name }) => name)];
     const check = (path: string, span: string) => {
       if (known.includes(span)) return;
-      report(path, `no spans have this name; rollout.spans gives: ${known.join(", ") || "none"}`);
+      report(path, `no spans have this name; rollout gives: ${known.join(", ") || "none"}`);
     };
     if ("level" in objective && typeof objective.level === "object")
       check("objective.level.span", objective.level.span);
@@ -133,6 +136,13 @@ const rules: readonly Rule[] = [
       report(`rewards.${i}.kind`, "needs an environment that pays; give `rollout.environment`");
     });
   }),
+  rule(["rollout", "rewards"], ({ rollout, rewards }, report) => {
+    if (rollout.strategy.kind !== "difficulty_hint") return;
+    rewards.forEach((reward, i) => {
+      if (!("scope" in reward) || reward.scope !== "step") return;
+      report(`rewards.${i}.scope`, "strategy difficulty_hint needs rewards before the step is complete; use group");
+    });
+  }),
   rule(["shape", "rewards"], ({ shape, rewards }, report) => {
     const names = rewards.map(({ name }) => name);
     shape.forEach((item, i) => {
@@ -159,6 +169,20 @@ const rules: readonly Rule[] = [
     if (advantage.kind === "remax" && rollout.strategy.kind !== "parallel") {
       report("advantage.kind", "needs a greedy completion of each prompt, which only rollout.strategy parallel draws");
     }
+  }),
+  rule(["advantage", "objective"], ({ advantage, objective }, report) => {
+    // Where each action has an advantage of its own, parts that know one number per response have nothing to go by.
+    let several = perAction.includes(advantage.kind) ? `advantage.kind ${advantage.kind}` : null;
+    advantage.then.forEach(({ kind }, i) => {
+      if (perAction.includes(kind)) several ??= `advantage.then ${kind}`;
+      if (kind !== "standardize" || several === null) return;
+      report(`advantage.then.${i}.kind`, `counts each response once, and ${several} judges its actions; use whiten`);
+    });
+    if (objective.kind !== "reg_grpo" || several === null) return;
+    report(
+      "objective.kind",
+      `reg_grpo fits one number per response, and ${several} judges its actions; choose another`,
+    );
   }),
   rule(["eval", "rollout"], ({ eval: evaluation, rollout }, report) => {
     if (evaluation !== null && evaluation.samples > 1 && (evaluation.temperature ?? rollout.temperature) === 0) {
