@@ -50,6 +50,8 @@ export interface Row {
   reference?: Float64Array;
   /** Log-prob under the teacher model. Present only if some part needs it. */
   teacher?: Float64Array;
+  /** Other tokens in the place of each action: ids and the teacher's log-probs, (length, width) row-major; -1 and NaN = none. */
+  alternatives?: { width: number; ids: Int32Array; teacher: Float64Array };
   /** Entropy in nats under the sampling policy. */
   entropy?: Float64Array;
   /** Value head's output at the start of the optimisation phase, and the returns it is fitted to. */
@@ -69,6 +71,8 @@ export interface Current {
   logp: Float64Array;
   entropy?: Float64Array;
   value?: Float64Array;
+  /** Log-probs of the row's alternatives, in their order. */
+  alternatives?: Float64Array;
 }
 
 /** Gradients of the loss with respect to what the current policy said. */
@@ -76,6 +80,7 @@ export interface RowGradient {
   dlogp: Float64Array;
   dentropy?: Float64Array;
   dvalue?: Float64Array;
+  dalternatives?: Float64Array;
 }
 
 /** A metric as it is gathered: a mean over what was counted, or an extreme. */
@@ -103,6 +108,8 @@ export interface Needs {
   /** Model slots whose log-probs are wanted, in `row.reference` and `row.teacher`. */
   reference?: string;
   teacher?: string;
+  /** The k likeliest tokens in the place of each action, of the policy that rolled out or of the teacher, in `row.alternatives`. */
+  alternatives?: { k: number; of: "policy" | "teacher" };
   /** Entropy of the sampling policy on every action, in `row.entropy`. */
   sampledEntropy?: boolean;
   /** Entropy of the current policy in the training forward. */
@@ -134,6 +141,13 @@ export function mergeNeeds(parts: readonly { readonly needs: Needs }[]): Needs {
       throw new GrpoError("GRPO_CONFIG", `two parts ask for a ${role} model each: "${before}" and "${name}"`, {
         exitCode: ExitCode.config,
         fix: "name one slot of `models` in both, or give them stages of their own",
+      });
+    }
+    const [before, own] = [merged.alternatives, needs.alternatives];
+    if (before !== undefined && own !== undefined && (before.k !== own.k || before.of !== own.of)) {
+      throw new GrpoError("GRPO_CONFIG", "two parts ask for other `top_tokens`", {
+        exitCode: ExitCode.config,
+        fix: "give both the same `k` and `of`",
       });
     }
     Object.assign(merged, needs);

@@ -121,6 +121,10 @@ function idleObjective({ objective }: Readable, add: Add): void {
     if (term.kind !== "distill") return;
     const at = `objective.terms.${i}`;
     if (term.mask === "none") add(`${at}.correct_at`, "has no effect without a mask: nobody is left out", `${at}.mask`);
+    if (term.estimator !== "top_k") {
+      const why = "has no effect with this estimator: it looks at the sampled token alone";
+      for (const key of ["k", "of"]) add(`${at}.top_tokens.${key}`, why, `${at}.estimator`);
+    }
     if (term.mode !== "additive") return;
     add(`${at}.estimator`, "has no effect with mode additive, which adds teacher - policy itself", `${at}.mode`);
   });

@@ -2,14 +2,7 @@ import { makeAdvantage } from "../algorithms/advantage/registry.js";
 import { makeObjective } from "../algorithms/objective/registry.js";
 import { makeShapers } from "../algorithms/shape/registry.js";
 import { metricValues } from "../algorithms/tally.js";
-import {
-  type MetricLog,
-  mergeNeeds,
-  type Needs,
-  type Objective,
-  type Row,
-  statefulParts,
-} from "../algorithms/types.js";
+import { type MetricLog, mergeNeeds, type Needs, type Objective, statefulParts } from "../algorithms/types.js";
 import type { Stage } from "../config/schema.js";
 import { type AccuracyHistory, formatAccuracyHistory, withHistory } from "../data/accuracy-history.js";
 import { buildTasks } from "../data/prompt.js";
@@ -23,17 +16,15 @@ import { createRewards, type RewardSet } from "../rewards/reward-set.js";
 import { SamplingEngine, type SamplingOptions } from "../rollout/sampling-engine.js";
 import { makeStrategies, type Strategies } from "../rollout/strategies.js";
 import { Purpose } from "../rollout/stream-key.js";
-import { type Episode, type Group, type Task, trainedTrajectories } from "../tree/episode.js";
-import { pathSegments } from "../tree/segment.js";
+import { type Group, type Task, trainedTrajectories } from "../tree/episode.js";
+import { annotate, annotateUpdated } from "./annotate.js";
 import { restoreOptimizer } from "./checkpoint.js";
 import { checkpointingOf } from "./checkpointing.js";
 import { collectGroups } from "./collect.js";
 import { type Evaluation, evaluationOf } from "./evaluation.js";
 import { GroupBuffer } from "./group-buffer.js";
-import { headScores } from "./head-pass.js";
-import { hiddenMeans } from "./hidden-means.js";
 import { ModelSlots } from "./model-slots.js";
-import { type PassOptions, scoreEpisodes } from "./policy.js";
+import type { PassOptions } from "./policy.js";
 import { parametersOf } from "./policy-model.js";
 import { randomWords } from "./random-words.js";
 import { stageServices } from "./reward-services.js";
@@ -41,7 +32,7 @@ import { keepRollouts } from "./rollout-records.js";
 import { readTexts, toRows } from "./rows.js";
 import { type Run, record, showStage } from "./run.js";
 import { SamplerWeights } from "./sampler-weights.js";
-import { lengthMetrics, rewardMetrics, scoreGroups, turnMetrics } from "./scoring.js";
+import { hintMetrics, lengthMetrics, rewardMetrics, scoreGroups, turnMetrics } from "./scoring.js";
 import { checkSlotTokenizers } from "./slot-tokenizers.js";
 import { adamwOptions, checkpointStep, finishStage, type Stateful, saysStop, stepMemory, withEpochs } from "./stage.js";
 import { updatePolicy } from "./update.js";
@@ -120,7 +111,7 @@ export async function runGrpoStage(run: Run, given: Stage): Promise<void> {
 
       const updateStarted = performance.now();
       const update = await updatePolicy(run, s, rows, episodes);
-      if (s.needs.updated) await addUpdated(run, s, rows, episodes);
+      if (s.needs.updated) await annotateUpdated(run, s, rows, episodes);
       for (const shaper of shapers) shaper.review?.(rows, log);
       s.slots.advance(run.state.stageStep + 1);
       run.state.step += 1;
@@ -138,6 +129,7 @@ export async function runGrpoStage(run: Run, given: Stage): Promise<void> {
         ...(stage.collect.min_rows > 0 ? { "buffer/rows": s.buffer.rows } : {}),
         ...lengthMetrics(drawn),
         ...turnMetrics(drawn),
+        ...hintMetrics(drawn),
         ...noUpdate,
         ...metricValues(log),
         ...update,
@@ -197,11 +189,6 @@ async function prepare(run: Run, given: Stage, parts: readonly { needs: Needs }[
   if (needs.value) run.model.valueHead ??= new ScalarHead(1, decoder.config.hiddenSize, decoder.dtype);
   const optimizer = new AdamW(parametersOf(run.model), adamwOptions(stage));
   const buffer = new GroupBuffer(stage.collect.min_rows, tasks);
-  const stateful: Stateful[] = [sampler, buffer, weights, ...objective.stateful, ...statefulParts(parts)];
-  if (run.resumed !== null && run.state.stageStep > 0) {
-    restoreOptimizer(optimizer, run.resumed);
-    for (const part of stateful) part.loadState(run.state.components[part.stateName]);
-  }
   const strategies = await makeStrategies(rollout, {
     tokenizer,
     seed,
@@ -209,6 +196,18 @@ async function prepare(run: Run, given: Stage, parts: readonly { needs: Needs }[
     prompt: data.prompt,
     greedyBaseline: needs.greedyBaseline === true,
   });
+  const stateful: Stateful[] = [
+    sampler,
+    buffer,
+    weights,
+    ...objective.stateful,
+    ...statefulParts(parts),
+    ...(strategies.training.stateful ?? []),
+  ];
+  if (run.resumed !== null && run.state.stageStep > 0) {
+    restoreOptimizer(optimizer, run.resumed);
+    for (const part of stateful) part.loadState(run.state.components[part.stateName]);
+  }
   const evaluation = await evaluationOf(run, stage, { strategy: strategies.evaluation, engine: evaluator, rewards });
   return {
     stage,
@@ -267,68 +266,4 @@ async function rollOut(run: Run, s: GrpoStage, drawn: readonly { task: Task; slo
   if (late) await scoreGroups(groups, s.rewards, context);
   s.rewardWait += performance.now() - drawnAt;
   return groups;
-}
-
-/**
- * Fills in what some part declares and the sampler does not already have: `old` log-probs where the sampler's own are not
- * exact, those of frozen models, values, hidden states.
- */
-async function annotate(run: Run, s: GrpoStage, rows: readonly Row[], episodes: readonly Episode[]): Promise<void> {
-  const wanted = wantedOf(rows);
-  if (s.needs.old) {
-    const { old } = s.stage.objective;
-    const asked = episodes.flatMap((episode, i) => {
-      const stored = episode.behaviour === "sampled" && old !== "recompute";
-      const serves = stored && (old === "behaviour" || isOfVersion(episode, run.state.version));
-      return episode.role === "train" && !serves ? [i] : [];
-    });
-    const { logp } = await scoreEpisodes(run.model.decoder, pick(episodes, asked), pick(wanted, asked), s.pass);
-    for (const row of rows) row.old = row.rollout!;
-    asked.forEach((i, k) => {
-      rows[i]!.old = logp[k]!;
-    });
-  }
-  if (s.needs.value) {
-    const { decoder, valueHead } = run.model;
-    const values = await headScores(decoder, valueHead!, episodes, wanted, s.pass);
-    rows.forEach((row, i) => {
-      row.value = values[i]!;
-    });
-  }
-  if (s.needs.hidden !== undefined) {
-    const means = await hiddenMeans(s.slots.decoder(s.needs.hidden), episodes, s.pass);
-    rows.forEach((row, i) => {
-      row.hidden = means[i]!;
-    });
-  }
-  for (const role of ["reference", "teacher"] as const) {
-    const name = s.needs[role];
-    if (name === undefined) continue;
-    const { logp } = await scoreEpisodes(s.slots.decoder(name), episodes, wanted, s.pass);
-    rows.forEach((row, i) => {
-      row[role] = logp[i]!;
-    });
-  }
-}
-
-/** Fills in the log-probs that the policy has after the updates of the step. */
-async function addUpdated(run: Run, s: GrpoStage, rows: readonly Row[], episodes: readonly Episode[]): Promise<void> {
-  const { logp } = await scoreEpisodes(run.model.decoder, episodes, wantedOf(rows), s.pass);
-  rows.forEach((row, i) => {
-    row.updated = logp[i]!;
-  });
-}
-
-/** Trained actions of trained rows. */
-function wantedOf(rows: readonly Row[]): Uint8Array[] {
-  return rows.map(({ mask, role, length }) => (role === "train" ? mask : new Uint8Array(length)));
-}
-
-/** Whether the weights that drew an episode had seen `version` optimizer steps. */
-function isOfVersion({ leaf }: Episode, version: number): boolean {
-  return pathSegments(leaf).every(({ segment }) => (segment.sampled?.version ?? version) === version);
-}
-
-function pick<T>(items: readonly T[], indices: readonly number[]): T[] {
-  return indices.map((i) => items[i]!);
 }

@@ -28,6 +28,8 @@ export interface TokenScores {
   entropy: Float64Array[];
   /** Of a value head, at the rows that predict the tokens. */
   value?: Float64Array[];
+  /** Log-probs of other tokens in the place of each, (response, width) row-major, where some were named. */
+  alternatives?: Float64Array[];
 }
 
 /** Gradients with respect to what a pass said, one array per episode of the tree over its response. */
@@ -35,6 +37,7 @@ export interface TokenGradients {
   dlogp: Float64Array;
   dentropy?: Float64Array;
   dvalue?: Float64Array;
+  dalternatives?: Float64Array;
 }
 
 /** What a training pass went through. */
@@ -43,22 +46,28 @@ export interface PassCounts {
   logicalTokens: number;
 }
 
-/** Log-probs and entropies under `decoder` of the tokens that `wanted` marks, without gradient. */
+/**
+ * Log-probs and entropies under `decoder` of the tokens that `wanted` marks, without gradient.
+ *
+ * @param alternatives per episode (response, width) ids of other tokens whose log-probs are wanted in the place of each; -1 = none
+ */
 export async function scoreEpisodes(
   decoder: Decoder,
   episodes: readonly Episode[],
   wanted: readonly Uint8Array[],
   options: PassOptions,
+  alternatives?: readonly Int32Array[],
 ): Promise<TokenScores> {
-  const scores: TokenScores = { logp: [], entropy: [] };
+  const scores: TokenScores = { logp: [], entropy: [], ...(alternatives && { alternatives: [] }) };
   for (const indices of cutTrees(episodes, options)) {
     const tree = pack(episodes, wanted, indices, options);
     const g = new Graph({ grad: false });
     try {
-      const said = await runTree(g, decoder, tree, options);
+      const said = await runTree(g, decoder, tree, options, pairsOfOthers(tree, indices, alternatives));
       for (const [k, e] of indices.entries()) {
         scores.logp[e] = said.logp[k]!;
         scores.entropy[e] = said.entropy[k]!;
+        if (scores.alternatives !== undefined) scores.alternatives[e] = said.alternatives![k]!;
       }
     } finally {
       g.dispose();
@@ -76,7 +85,12 @@ export async function accumulateGradients(
   decoder: Decoder,
   episodes: readonly Episode[],
   wanted: readonly Uint8Array[],
-  options: PassOptions & { entropy: boolean; valueHead?: ScalarHead | undefined },
+  options: PassOptions & {
+    entropy: boolean;
+    valueHead?: ScalarHead | undefined;
+    /** As in {@link scoreEpisodes}. */
+    alternatives?: readonly Int32Array[] | undefined;
+  },
   gradients: (indices: readonly number[], said: TokenScores) => TokenGradients[],
 ): Promise<PassCounts> {
   const counts: PassCounts = { uniqueTokens: 0, logicalTokens: 0 };
@@ -87,9 +101,10 @@ export async function accumulateGradients(
     counts.uniqueTokens += tree.tokens.length;
     const g = new Graph({ grad: true });
     try {
-      const said = await runTree(g, decoder, tree, options);
+      const others = pairsOfOthers(tree, indices, options.alternatives);
+      const said = await runTree(g, decoder, tree, options, others);
       const rows = gradients(indices, said);
-      seed(g, said.logpTensor, scatterPairs(tree, rows), decoder);
+      seed(g, said.logpTensor, scatterPairs(tree, rows, others), decoder);
       if (options.entropy) seed(g, said.entropyTensor, scatterRows(tree, rows, "dentropy"), decoder);
       if (said.valueTensor !== undefined) seed(g, said.valueTensor, scatterRows(tree, rows, "dvalue"), decoder);
       await g.backward();
@@ -105,6 +120,7 @@ async function runTree(
   decoder: Decoder,
   tree: PackedTree,
   options: PassOptions & { valueHead?: ScalarHead | undefined },
+  others: OtherPairs | null,
 ) {
   const hidden = await decoder.forward(g, {
     tokens: tree.tokens,
@@ -114,8 +130,8 @@ async function runTree(
     checkpoint: checkpointingFor(decoder.config, tree.tokens.length, options),
   });
   const out = linearLogprob(g, hidden, decoder.head, {
-    rows: tree.pairRows,
-    ids: tree.pairIds,
+    rows: others === null ? tree.pairRows : joined(tree.pairRows, others.rows),
+    ids: others === null ? tree.pairIds : joined(tree.pairIds, others.ids),
     temperature: options.temperature,
     vocabSize: options.vocabSize,
   });
@@ -131,7 +147,44 @@ async function runTree(
     logp: tree.episodePairs.map((pairs) => gather(pairs, (pair) => logp[pair]!)),
     entropy: ofRows(out.entropy.toArray()),
     ...(valueTensor !== undefined && { value: ofRows(valueTensor.toArray()) }),
+    ...(others !== null && { alternatives: others.episodePairs.map((pairs) => gather(pairs, (pair) => logp[pair]!)) }),
   };
+}
+
+/** Pairs of alternatives, numbered after those of the tree. */
+interface OtherPairs {
+  rows: Int32Array;
+  ids: Int32Array;
+  /** For each episode, for each of its alternatives: its pair, or -1. */
+  episodePairs: Int32Array[];
+}
+
+function pairsOfOthers(
+  tree: PackedTree,
+  indices: readonly number[],
+  alternatives: readonly Int32Array[] | undefined,
+): OtherPairs | null {
+  if (alternatives === undefined) return null;
+  const rows: number[] = [];
+  const ids: number[] = [];
+  const episodePairs = indices.map((e, k) => {
+    const own = tree.episodePairs[k]!;
+    const width = own.length === 0 ? 0 : alternatives[e]!.length / own.length;
+    return alternatives[e]!.map((id, i) => {
+      const pair = own[Math.floor(i / width)]!;
+      if (id < 0 || pair < 0) return -1;
+      rows.push(tree.pairRows[pair]!);
+      return tree.pairIds.length + ids.push(id) - 1;
+    });
+  });
+  return { rows: Int32Array.from(rows), ids: Int32Array.from(ids), episodePairs };
+}
+
+function joined(a: Int32Array, b: Int32Array): Int32Array {
+  const both = new Int32Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
 }
 
 function gather(pairs: Int32Array, value: (pair: number) => number): Float64Array {
@@ -143,8 +196,13 @@ function seed(g: Graph, tensor: Tensor, values: Float64Array, decoder: Decoder):
 }
 
 /** d loss / d log-prob of each pair: a token that several episodes share adds their gradients in episode order. */
-function scatterPairs(tree: PackedTree, rows: readonly TokenGradients[]): Float64Array {
-  const out = new Float64Array(tree.pairIds.length);
+function scatterPairs(tree: PackedTree, rows: readonly TokenGradients[], others: OtherPairs | null): Float64Array {
+  const out = new Float64Array(tree.pairIds.length + (others?.ids.length ?? 0));
+  for (const [e, pairs] of others?.episodePairs.entries() ?? []) {
+    const { dalternatives } = rows[e]!;
+    if (dalternatives === undefined) continue;
+    for (let i = 0; i < pairs.length; i++) if (pairs[i]! >= 0) out[pairs[i]!] = dalternatives[i]!;
+  }
   for (const [e, pairs] of tree.episodePairs.entries()) {
     const { dlogp } = rows[e]!;
     for (let t = 0; t < pairs.length; t++) if (pairs[t]! >= 0) out[pairs[t]!]! += dlogp[t]!;

@@ -42,7 +42,7 @@ function shortened(config: Config, folder: string): Config {
     run: { ...config.run, out_dir: folder },
     stages: config.stages.map((stage) => ({
       ...stage,
-      train: { ...stage.train, steps: 1, prompts_per_step: 1 },
+      train: { ...stage.train, steps: 1, epochs: null, prompts_per_step: 1 },
       rollout: shortRollout(stage.rollout),
       eval: stage.eval === null ? null : { ...stage.eval, at_start: false, limit: 1, max_completion_tokens: SHORT },
     })),
@@ -64,8 +64,9 @@ function shortRollout(rollout: Stage["rollout"]): Stage["rollout"] {
 
 /** The batch of a stage in words. */
 function arithmetic({ kind, train, rollout }: Stage): string {
-  const { steps, prompts_per_step, updates_per_rollout, minibatches } = train;
-  if (kind !== "grpo") return `${steps} steps of ${prompts_per_step} rows, an optimizer step each`;
+  const { prompts_per_step, updates_per_rollout, minibatches } = train;
+  const steps = train.epochs === null ? `${train.steps} steps` : `${train.epochs} passes over the data in steps`;
+  if (kind !== "grpo") return `${steps} of ${prompts_per_step} rows, an optimizer step each`;
   const { strategy, group_size, max_completion_tokens } = rollout;
   const updates = updates_per_rollout * Math.min(minibatches, prompts_per_step);
   const drawn =
@@ -73,7 +74,7 @@ function arithmetic({ kind, train, rollout }: Stage): string {
       ? `a completion of up to ${max_completion_tokens} tokens and ${strategy.exits} early answers of up to ${strategy.answer_max_tokens}`
       : `${group_size} completions of up to ${max_completion_tokens} tokens`;
   return (
-    `${steps} steps of ${prompts_per_step} prompts x ${drawn}, ` +
+    `${steps} of ${prompts_per_step} prompts x ${drawn}, ` +
     `${updates} optimizer ${updates === 1 ? "step" : "steps"} each`
   );
 }

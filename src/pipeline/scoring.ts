@@ -1,5 +1,6 @@
 import type { RewardSet } from "../rewards/reward-set.js";
 import type { RewardContext, RewardSample } from "../rewards/types.js";
+import type { HintMeta } from "../rollout/difficulty-hint.js";
 import {
   type Episode,
   type Group,
@@ -129,5 +130,19 @@ export function turnMetrics(groups: readonly Group[]): Record<string, number> {
     "turn/finished": trajectories.filter(({ finish }) => finish === "environment").length / trajectories.length,
     "turn/policy_tokens": meanAndStd(own).mean,
     "turn/return": meanAndStd(trajectories.map(({ trace }) => trace.return as number)).mean,
+  };
+}
+
+/** What difficulty-aware prompts did: `hint/*` metrics of groups that note it. */
+export function hintMetrics(groups: readonly Group[]): Record<string, number> {
+  const notes = groups.flatMap(({ meta }) => ("hint" in meta ? [meta as unknown as HintMeta] : []));
+  if (notes.length === 0) return {};
+  const hinted = notes.filter(({ hint }) => hint !== "");
+  return {
+    "hint/share": hinted.length / notes.length,
+    "hint/difficulty": meanAndStd(notes.map(({ difficulty }) => difficulty)).mean,
+    "hint/level": meanAndStd(notes.map(({ level }) => level)).mean,
+    // Held against group/zero_std, which counts the groups that are trained.
+    "hint/zero_std_before": notes.filter(({ flat }) => flat).length / notes.length,
   };
 }

@@ -99,7 +99,12 @@ async function minibatchGradients(
   const before = objective.prepass ? currents(await scoreEpisodes(decoder, own, wanted, pass)) : null;
   const state = objective.prepare(batch, before);
   const tally: Tally = emptyTally();
-  const options = { ...pass, entropy: needs.entropy === true, valueHead: needs.value ? valueHead! : undefined };
+  const options = {
+    ...pass,
+    entropy: needs.entropy === true,
+    valueHead: needs.value ? valueHead! : undefined,
+    alternatives: needs.alternatives && batch.map((row) => row.alternatives!.ids),
+  };
   const counts = await accumulateGradients(decoder, own, wanted, options, (chosen, said) => {
     mismatch?.compare(
       chosen.map((k) => trained[k]!),
@@ -110,8 +115,13 @@ async function minibatchGradients(
   return { tally, counts };
 }
 
-function currents({ logp, entropy, value }: TokenScores): Current[] {
-  return logp.map((values, i) => ({ logp: values, entropy: entropy[i]!, ...(value && { value: value[i]! }) }));
+function currents({ logp, entropy, value, alternatives }: TokenScores): Current[] {
+  return logp.map((values, i) => ({
+    logp: values,
+    entropy: entropy[i]!,
+    ...(value && { value: value[i]! }),
+    ...(alternatives && { alternatives: alternatives[i]! }),
+  }));
 }
 
 /** Cuts the groups of a step into `count` runs of whole groups, as even as they come. */

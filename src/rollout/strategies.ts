@@ -1,8 +1,9 @@
 import type { EnvironmentConfig } from "../config/schema/environment.js";
-import type { RolloutConfig } from "../config/schema/rollout.js";
+import type { RolloutConfig, StrategyConfig } from "../config/schema/rollout.js";
 import { templateOf } from "../data/prompt.js";
 import { fillTemplate } from "../data/template.js";
 import { ExitCode, GrpoError } from "../errors.js";
+import { difficultyHintStrategy } from "./difficulty-hint.js";
 import { makeEnvironment } from "./environments/registry.js";
 import { multiTurnStrategy } from "./multi-turn.js";
 import { promptMaker } from "./prompt-maker.js";
@@ -36,11 +37,21 @@ export async function makeStrategies(
         : stepPromptStrategy(environment, run.tokenizer, options, stepPrompts(step_prompts, run));
     return { training: strategy, evaluation: strategy };
   }
-  const { strategy } = config;
-  return {
-    training: strategy.kind === "serial_group" ? serialGroupStrategy(strategy, run) : parallelStrategy(run),
-    evaluation: parallelStrategy(),
-  };
+  return { training: trainingStrategy(config.strategy, run), evaluation: parallelStrategy() };
+}
+
+function trainingStrategy(
+  config: StrategyConfig,
+  run: StrategyContext & { greedyBaseline?: boolean },
+): RolloutStrategy {
+  switch (config.kind) {
+    case "parallel":
+      return parallelStrategy(run);
+    case "serial_group":
+      return serialGroupStrategy(config, run);
+    case "difficulty_hint":
+      return difficultyHintStrategy(config, run);
+  }
 }
 
 /** The prompts of steps as a configuration words them. */

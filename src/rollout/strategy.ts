@@ -1,3 +1,4 @@
+import type { StatefulComponent } from "../algorithms/types.js";
 import type { PromptConfig } from "../data/prompt.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { type Episode, type Group, policyLoss, type Task } from "../tree/episode.js";
@@ -33,6 +34,8 @@ export interface RolloutStrategy {
   run(tasks: readonly { task: Task; slot: number }[], context: RolloutContext): Promise<Group>[];
   /** Ends what it runs beside itself. */
   close?(): Promise<void>;
+  /** Parts that keep state between steps. */
+  readonly stateful?: readonly StatefulComponent[];
 }
 
 /**

@@ -25,7 +25,7 @@ const pass = {
 };
 
 /** Gradients of each episode's log-probs and entropies: random, so that shared tokens get different ones in each episode. */
-function weights(episodes: readonly Episode[], seed = 4): Required<Omit<TokenGradients, "dvalue">>[] {
+function weights(episodes: readonly Episode[], seed = 4): Required<Pick<TokenGradients, "dlogp" | "dentropy">>[] {
   const random = randomNumbers(seed);
   const array = (n: number) => Float64Array.from({ length: n }, () => 2 * random() - 1);
   return episodes.map((e) => ({ dlogp: array(responseLength(e)), dentropy: array(responseLength(e)) }));

@@ -189,6 +189,10 @@ const noEffect: [text: string, line: string][] = [
     "objective.terms.0.correct_at: has no effect without a mask: nobody is left out",
   ],
   [
+    "models: {teacher: {kind: initial}}\nobjective: {terms: [{kind: distill, top_tokens: {k: 4}}]}",
+    "objective.terms.0.top_tokens.k: has no effect with this estimator: it looks at the sampled token alone",
+  ],
+  [
     "models: {teacher: {kind: initial}}\nobjective: {terms: [{kind: distill, mode: additive, estimator: k3}]}",
     "objective.terms.0.estimator: has no effect with mode additive, which adds teacher - policy itself",
   ],

@@ -6,6 +6,7 @@ import type { Current, RowGradient, Tally } from "../types.js";
 import { maskSum } from "./aggregation.js";
 import { distillGates } from "./distill-gates.js";
 import type { Minibatch, Term } from "./term.js";
+import { topKl } from "./top-kl.js";
 
 type DistillConfig = Extract<TermConfig, { kind: "distill" }>;
 
@@ -20,6 +21,7 @@ interface DistillState extends Minibatch {
  * KDRL (arXiv 2506.02208), with d = logp - teacher on the policy's own actions and a gate c per row:
  *   joint:    loss += sum_i k_i sum_t m_it beta c_i kl(d_it)      k from the objective's aggregation
  *   additive: A_it += beta c_i (teacher - logp), a constant, within the policy loss
+ * estimator top_k: {@link topKl} in the place of kl(d).
  * sequential: the joint term without the policy loss for N updates, then the policy loss alone.
  */
 export class Distill extends UpdateCount implements Term<DistillState> {
@@ -30,7 +32,8 @@ export class Distill extends UpdateCount implements Term<DistillState> {
   /** @param endsAlike whether the teacher ends its responses with the policy's tokens */
   constructor(config: DistillConfig, endsAlike = true) {
     super(`distill/${config.model}`);
-    this.needs = { teacher: config.model };
+    const { model, top_tokens, estimator, mode } = config;
+    this.needs = { teacher: model, ...(estimator === "top_k" && mode !== "additive" && { alternatives: top_tokens }) };
     this.#config = config;
     this.#maskEnd = config.mask_end === "auto" ? !endsAlike : config.mask_end;
   }
@@ -67,7 +70,8 @@ export class Distill extends UpdateCount implements Term<DistillState> {
       distance += d;
       overlap += Math.min(1, Math.exp(-d));
       if (gate[t] !== 1) continue;
-      const { value, slope } = klEstimate(estimator, d);
+      const { value, slope } =
+        estimator === "top_k" ? topKl(row, current, t, factor, gradient, tally) : klEstimate(estimator, d);
       kl += value;
       gradient.dlogp[t]! += factor * slope;
       const A = row.advantage![t]!;

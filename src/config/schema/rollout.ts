@@ -26,10 +26,37 @@ const serialGroup = z
   })
   .describe("S-GRPO: one full response, and answers from early exits of its thought.");
 
+const difficultyHint = z
+  .strictObject({
+    kind: z.literal("difficulty_hint"),
+    guide: z.string().min(1).describe("Prompt that shows the answer, from whose completions hints are taken."),
+    prompt: z.string().min(1).describe("Prompt made easier, with {hint} beside columns of the data row."),
+    answer: z.string().default("answer").describe("Column of the answer, which no hint may tell."),
+    window: z.int().positive().default(100).describe("Groups that a new one is compared with; the paper's."),
+    delta_max: z
+      .number()
+      .positive()
+      .default(2)
+      .describe("Difference of mean rewards at which a hint is longest: the range of the reward."),
+    level: z
+      .union([z.literal("adaptive"), z.number().min(0).max(1)])
+      .default("adaptive")
+      .describe("Strength of a hint: by how much harder the prompt is, or always the same (the paper's ablation)."),
+    hint_max: z.number().gt(0).max(1).default(0.5).describe("Share of a trace's sentences in the longest hint."),
+    traces: z.int().positive().default(4).describe("Completions of `guide`, of which the best becomes the hint."),
+    apply: z
+      .enum(["replace", "append", "zero_variance"])
+      .default("replace")
+      .describe(
+        "Completions of the easier prompt are trained in the place of the others, beside them, or in their place only where those all earned the same (the cheapest).",
+      ),
+  })
+  .describe("DeepVideo-R1: prompts that are harder than those of late are drawn again with a hint.");
+
 export const rolloutSchema = z
   .strictObject({
     strategy: z
-      .discriminatedUnion("kind", [parallel, serialGroup])
+      .discriminatedUnion("kind", [parallel, serialGroup, difficultyHint])
       .prefault({})
       .describe("How completions are drawn; `parallel` draws the whole group at once from one prefilled prompt."),
     environment: environmentSchema,

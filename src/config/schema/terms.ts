@@ -9,9 +9,27 @@ const distill = z
       .default(2e-3)
       .describe("Weight of the teacher; KDRL's constant. It anneals linearly from 5e-3 to 1e-3."),
     estimator: z
-      .enum(["k1", "k2", "k3", "abs", "k1+", "k3+"])
+      .enum(["k1", "k2", "k3", "abs", "k1+", "k3+", "top_k"])
       .default("k2")
-      .describe("Of KL(policy || teacher): k2 has the gradient of the reverse KL; the paper's best."),
+      .describe(
+        "Of KL(policy || teacher): k2 has the gradient of the reverse KL; the paper's best. top_k sums it over the likeliest tokens in place of one sample.",
+      ),
+    top_tokens: z
+      .strictObject({
+        k: z
+          .int()
+          .positive()
+          .default(32)
+          .describe("Tokens in the place of each; with all of the vocabulary it is exact."),
+        of: z
+          .enum(["policy", "teacher"])
+          .default("policy")
+          .describe(
+            "Whose likeliest: the policy's hold nearly all of the sum; on the teacher's alone the policy gains by leaving them.",
+          ),
+      })
+      .prefault({})
+      .describe("Tokens that estimator top_k sums over, chosen once per rollout."),
     mask: z
       .enum(["none", "response", "group"])
       .default("none")
