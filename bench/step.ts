@@ -97,6 +97,7 @@ export async function run(args: string[]): Promise<void> {
   const best = (key: "step" | "rollout" | "update") => Math.min(...kept.map((t) => t[key]));
   const median = (key: "step" | "rollout" | "update") =>
     kept.map((t) => t[key]).sort((a, b) => a - b)[Math.floor(kept.length / 2)]!;
+  const lines = await profiler?.stop();
   const peakRss = process.resourceUsage().maxRSS / 1024;
   const bytes = values.dtype === "bf16" ? 2 : 4;
   const floor = floorSeconds(
@@ -127,8 +128,7 @@ export async function run(args: string[]): Promise<void> {
     tokens_logical: tokens.logical,
   };
   console.log(values.json ? JSON.stringify(result) : result);
-  if (profiler !== undefined) {
-    const lines = await profiler.stop();
+  if (lines !== undefined) {
     const all = kept.reduce((sum, { step }) => sum + step, 0);
     const share = (seconds: number) => `${((100 * seconds) / all).toFixed(1)}%`;
     const rows = lines.map(([name, seconds]) => [name, (seconds / kept.length).toFixed(3), share(seconds)]);
