@@ -16,7 +16,10 @@ export function groupUplift(before: readonly number[], after: readonly number[],
   return places.flatMap((place, i) => (right[i] ? [{ place, rose: after[i]! > before[i]! }] : []));
 }
 
-/** Uplift rate of each place: the share of the right samples there whose log-prob rose; 0 where no right sample had it. */
+/**
+ * Uplift rate of each place: the share of the right samples there whose log-prob rose; 0 where no right sample had it. The metrics
+ * of a run count by quarters of the places, which groups of any size share.
+ */
 export function upliftRates(uplifts: readonly Uplift[], places: number): number[] {
   return Array.from({ length: places }, (_, place) => {
     const there = uplifts.filter((uplift) => uplift.place === place);

@@ -30,7 +30,10 @@ export function adjustScores(scores: Float64Array, w: ArrayLike<number>, b: Arra
   return scores.map((score, v) => w[v]! * score + b[v]!);
 }
 
-/** What the adjustment minimises, for one dialogue: -sum log softmax(s)[positives] + regularisation (|w - 1|^2 + |b|^2). */
+/**
+ * What `fitAdjustment` minimises, of one dialogue: -sum log softmax(s)[positives] + regularisation (|w - 1|^2 + |b|^2). A number to
+ * check the fit by; the fit itself needs the gradient alone.
+ */
 export function adjustLoss(
   scores: Float64Array,
   positives: readonly number[],
