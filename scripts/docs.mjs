@@ -3,7 +3,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { jsonSchema } from "../dist/src/config/explain.js";
 import { readRecipe, recipeNames } from "../dist/src/config/recipes.js";
-import { metricMeaning, metricMeanings } from "../dist/src/report/metric-meaning.js";
+import { methodFamilies, methodMetrics } from "../dist/src/report/method-metrics.js";
+import { metricFamilies, metricMeanings, quantileMeanings } from "../dist/src/report/metric-meaning.js";
 
 const made = "Made by `node scripts/docs.mjs`; edit the source, not this page.\n";
 const cell = (text) => String(text).replaceAll("|", "\\|").replaceAll("\n", " ");
@@ -151,17 +152,9 @@ const elsewhere = {
   "time/reward_s": ["", "timing_s/reward"],
   "time/update_s": ["", "timing_s/update_actor"],
 };
-/** Metrics with a part that the run decides. */
-const families = [
-  "reward/NAME/mean",
-  "reward/NAME/std",
-  "reward/NAME/calls",
-  "reward/NAME/errors",
-  "labels/NAME/error",
-  "eval/NAME",
-  "eval/NAME_low",
-  "eval/pass@8",
-];
+/** A row per family of names, told of its placeholder. */
+const familyRows = (families) =>
+  families.map(({ pattern, name, meaning }) => row(`\`${name}\``, meaning(pattern.exec(name)?.[1] ?? "")));
 write(
   "metrics.md",
   `# Metrics
@@ -178,9 +171,21 @@ ${table(
 
 Names with a part that the run decides:
 
+${table(["metric", "meaning"], familyRows(metricFamilies))}
+
+## Metrics of methods
+
+A method logs these when its part is in the configuration; \`grpo recipes show NAME\` tells which.
+
 ${table(
   ["metric", "meaning"],
-  families.map((name) => row(`\`${name}\``, metricMeaning(name))),
+  [
+    ...Object.entries(methodMetrics).map(([name, meaning]) => row(`\`${name}\``, meaning)),
+    ...Object.entries(quantileMeanings).map(([name, what]) =>
+      row(`\`${name}/p05\`, \`p25\`, \`p50\`, \`p75\`, \`p95\``, `Quantiles of ${what}`),
+    ),
+    ...familyRows(methodFamilies),
+  ],
 )}
 `,
 );

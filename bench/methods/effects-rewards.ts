@@ -1,8 +1,21 @@
 import { parse } from "yaml";
 import { budget, type Effect, lastMetric, meanMetric, meanOver, start } from "./effect.js";
 import { recallOne } from "./tasks-core.js";
-import { cannedReplies, filler, hackableJudge, lists, maskedSums, statedThought, tailHits } from "./tasks-rewards.js";
+import {
+  cannedReplies,
+  filler,
+  hackableJudge,
+  lists,
+  maskedSums,
+  sharedWords,
+  statedThought,
+  tailHits,
+  wording,
+} from "./tasks-rewards.js";
 import { merge } from "./workshop.js";
+
+/** Sampling as in training elsewhere in this bench: the recipe's would sharpen both sides. */
+const wordingBudget = merge(budget(250, { rate: 3e-3 }), { rollout: { temperature: 1, top_p: 1, top_k: 0 } });
 
 /** Methods that change rewards, data or how groups are drawn. */
 export const rewardEffects: readonly Effect[] = [
@@ -155,6 +168,34 @@ export const rewardEffects: readonly Effect[] = [
         what: "boxed answers, last step",
         want: "higher",
         of: meanOver(1, ({ reward }) => Number(reward > 0)),
+      },
+    ],
+  },
+  {
+    method: "semantic-reward",
+    task: wording,
+    shared: wordingBudget,
+    against: "the warm start",
+    baseline: start,
+    claims: [
+      { what: "cosine with the reference, last 10 steps", want: "higher", of: meanMetric("reward/semantic/mean", 10) },
+    ],
+  },
+  {
+    method: "semantic-reward",
+    task: wording,
+    shared: wordingBudget,
+    against: "the same with the weight of the cosine 0: exact match alone",
+    baseline: {
+      extends: "recipe:semantic-reward",
+      rewards: wording.rewards.map((reward) => (reward.kind === "semantic" ? { ...reward, weight: 0 } : reward)),
+    },
+    claims: [
+      { what: "cosine with the reference, last 10 steps", want: "higher", of: meanMetric("reward/semantic/mean", 10) },
+      {
+        what: "words of the reference among those said, last 10 steps",
+        want: "higher",
+        of: meanOver(10, ({ prompt, completion }) => sharedWords(prompt, completion)),
       },
     ],
   },

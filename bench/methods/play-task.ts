@@ -19,6 +19,8 @@ export interface PlayTask {
   test?: PlayRow[];
   maxTokens: number;
   rewards: readonly Sections[];
+  /** Words that an encoder beside the data knows, in the folder `encoder`. */
+  encoder?: readonly string[];
   /** Reward modules by file name, each the source of a file beside the data. */
   modules?: Readonly<Record<string, string>>;
 }

@@ -136,3 +136,33 @@ export const maskedSums: PlayTask = {
 function sum(a: number): string {
   return `${a}+?=${a + hole(a)}`;
 }
+
+const letters = "abcdefghijklmnopqrst".split("");
+const saying = (n: number) => times(4, (k) => letters[(3 * n + 7 * k) % letters.length]!).join(" ");
+
+/** Four words of twenty, judged by the meaning an encoder with random word vectors gives them; the warm start says any four. */
+export const wording: PlayTask = {
+  name: "wording",
+  alphabet: `${letters.join("")} 0123456789:`,
+  encoder: letters,
+  warm: {
+    rows: times(2000, (i) => ({
+      prompt: `${i % 10}:`,
+      completion: times(4, (k) => letters[Math.floor(letters.length * uniform(i, k, 13))]!).join(" "),
+    })),
+    steps: 300,
+  },
+  train: times(10, (n) => ({ prompt: `${n}:`, explanation: saying(n) })),
+  maxTokens: 10,
+  rewards: [
+    { name: "semantic", kind: "semantic", encoder: "./encoder", answer: "{explanation}", min_chars: 1 },
+    { name: "accuracy", kind: "exact", answer: "{explanation}" },
+  ],
+};
+
+/** Share of the words of a prompt's reference that the completion says. */
+export function sharedWords(prompt: string, completion: string): number {
+  const wanted = saying(Number(/\d+/.exec(prompt)?.[0])).split(" ");
+  const said = completion.trim().split(/\s+/);
+  return wanted.filter((word) => said.includes(word)).length / wanted.length;
+}

@@ -7,6 +7,7 @@ import { latestCheckpoint } from "../../src/report/run-folder.js";
 import { runProgram } from "../peer.js";
 import type { FinishedRun, Sections } from "./effect.js";
 import type { PlayTask } from "./play-task.js";
+import { writeWordEncoder } from "./word-encoder.js";
 
 const program = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 
@@ -55,13 +56,14 @@ export class Workshop {
     };
   }
 
-  async #makeWarmStart({ name, alphabet, warm, train, test, modules = {} }: PlayTask): Promise<string> {
+  async #makeWarmStart({ name, alphabet, warm, train, test, encoder, modules = {} }: PlayTask): Promise<string> {
     const folder = join(this.folder, name);
     mkdirSync(folder, { recursive: true });
     for (const [file, rows] of Object.entries({ warm: warm.rows, train, test: test ?? [] })) {
       writeFileSync(join(folder, `${file}.jsonl`), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
     }
     for (const [file, text] of Object.entries(modules)) writeFileSync(join(folder, file), text);
+    if (encoder !== undefined) writeWordEncoder(join(folder, "encoder"), encoder, { marks: false });
     const run = await this.#run(folder, {
       run: { seed: 17 },
       model: {

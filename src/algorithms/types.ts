@@ -59,6 +59,8 @@ export interface Row {
   returns?: Float64Array;
   /** Mean over the response of the last hidden states of a model slot (C). */
   hidden?: Float64Array;
+  /** Mean log-prob of the response's tokens under that model; NaN for none. */
+  hiddenLogprob?: number;
   advantage?: Float64Array;
   /** Log-prob under the policy after the updates of the step. Present only if some part needs it, and only then. */
   updated?: Float64Array;
@@ -83,8 +85,8 @@ export interface RowGradient {
   dalternatives?: Float64Array;
 }
 
-/** A metric as it is gathered: a mean over what was counted, or an extreme. */
-export type Metric = { sum: number; count: number } | { min: number } | { max: number };
+/** A metric as it is gathered: a mean over what was counted, an extreme, or values whose quantiles are wanted. */
+export type Metric = { sum: number; count: number } | { min: number } | { max: number } | { values: number[] };
 
 /**
  * What the rows of a minibatch add up to. One tally runs through all micro-batches, row by row in order, so that the sums

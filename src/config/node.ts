@@ -63,6 +63,7 @@ const alternatives = [
   ["path", "architecture"],
   ["template", "column"],
   ["path", "alphabet"],
+  ["corpus", "url"],
 ];
 
 /**

@@ -1,4 +1,5 @@
 import { pathLength, pathSegments, pathStart, type Segment } from "../tree/segment.js";
+import type { ModelConfig } from "./config.js";
 
 /** Cost of a forward pass over whole paths, shared tokens computed once (`packed`) or once per path (`repeated`). */
 export interface PackingCost {
@@ -27,4 +28,22 @@ export function packingCost(leaves: readonly Segment[]): PackingCost {
     }
   }
   return cost;
+}
+
+/**
+ * How many times the arithmetic of a forest its paths cost one by one: products with the weights and, in every layer, those of
+ * queries with keys and values. 1 for no paths.
+ */
+export function predictedSpeedup(
+  leaves: readonly Segment[],
+  config: Pick<
+    ModelConfig,
+    "layers" | "hiddenSize" | "intermediateSize" | "heads" | "kvHeads" | "headDim" | "vocabSize"
+  >,
+): number {
+  const { attention, tokens } = packingCost(leaves);
+  const { layers, hiddenSize: C, intermediateSize, heads, kvHeads, headDim, vocabSize } = config;
+  const weights = layers * C * (2 * (heads + kvHeads) * headDim + 3 * intermediateSize) + C * vocabSize;
+  const cost = (form: "packed" | "repeated") => weights * tokens[form] + layers * heads * headDim * attention[form];
+  return leaves.length === 0 ? 1 : cost("repeated") / cost("packed");
 }

@@ -22,6 +22,7 @@ export interface TensorAddon {
   mapFile(path: string): ArrayBuffer;
   /** native/cpp/binding/blend.cpp */
   blend(target: number, source: number, weight: number, low: number | null): void;
+  squareDistance(a: number, b: number): number;
   tensorCopy(target: number, targetOffset: number, source: number, sourceOffset: number, count: number): void;
   /** native/cpp/binding/fill_normal.cpp */
   fillNormal(handle: number, standardDeviation: number, key0: number, key1: number): void;

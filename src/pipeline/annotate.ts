@@ -4,8 +4,8 @@ import type { Episode } from "../tree/episode.js";
 import { pathSegments } from "../tree/segment.js";
 import type { GrpoStage } from "./grpo-stage.js";
 import { headScores } from "./head-pass.js";
-import { hiddenMeans } from "./hidden-means.js";
 import { scoreEpisodes } from "./policy.js";
+import { responseFeatures } from "./response-features.js";
 import type { Run } from "./run.js";
 import { topTokens } from "./top-tokens.js";
 
@@ -41,9 +41,10 @@ export async function annotate(
     });
   }
   if (s.needs.hidden !== undefined) {
-    const means = await hiddenMeans(s.slots.decoder(s.needs.hidden), episodes, s.pass);
+    const features = await responseFeatures(s.slots.decoder(s.needs.hidden), episodes, s.pass);
     rows.forEach((row, i) => {
-      row.hidden = means[i]!;
+      row.hidden = features[i]!.hidden;
+      row.hiddenLogprob = features[i]!.logprob;
     });
   }
   if (s.needs.reference !== undefined) {

@@ -25,6 +25,8 @@ export interface RunState {
   version: number;
   /** Steps the stage's optimizer has taken. */
   optimizerSteps: number;
+  /** Tokens of all updates, shared prompts counted once per completion. */
+  tokens: number;
   /** Best value of `checkpoint.keep_best` so far and its step. */
   best: { value: number; step: number } | null;
   /** State of samplers, controllers and other stateful parts of the stage, by name. */
@@ -105,7 +107,8 @@ export function pruneOld(folder: RunFolder, keepLast: number, state: RunState): 
 export function readState(checkpoint: string): RunState {
   const file = join(checkpoint, "trainer", "state.json");
   try {
-    return JSON.parse(readFileSync(file, "utf8"));
+    // Checkpoints of earlier versions did not count tokens.
+    return { tokens: 0, ...JSON.parse(readFileSync(file, "utf8")) };
   } catch (cause) {
     throw new GrpoError("GRPO_CHECKPOINT", `${file}: ${(cause as Error).message}`, {
       exitCode: ExitCode.data,

@@ -3,8 +3,8 @@ import { projectSparse, sparseProjection } from "../algorithms/sparse-projection
 import type { Decoder } from "../model/decoder.js";
 import { type Estimate, meanOverPrompts } from "../report/statistics.js";
 import type { Episode, Group } from "../tree/episode.js";
-import { hiddenMeans } from "./hidden-means.js";
 import { randomWords } from "./random-words.js";
+import { responseFeatures } from "./response-features.js";
 
 /** How completions are chosen before anything judges them. */
 export interface CoresetOptions {
@@ -32,10 +32,12 @@ export async function chooseCoresets(
 ): Promise<number[][]> {
   const episodes: Episode[] = groups.flatMap((group) => group.episodes);
   const pass = { temperature: 1, vocabSize: decoder.config.vocabSize, maxTokens: PASS_TOKENS };
-  const means = await hiddenMeans(decoder, episodes, { ...pass, sharedPrefix: true, checkpoint: false });
+  const responses = await responseFeatures(decoder, episodes, { ...pass, sharedPrefix: true, checkpoint: false });
   const width = decoder.config.hiddenSize;
   const projection = width > dim ? sparseProjection(width, dim, randomWords(seed, 0)) : null;
-  const features = means.map((mean) => (projection === null ? mean : projectSparse(mean, projection, dim)));
+  const features = responses.map(({ hidden }) =>
+    projection === null ? hidden : projectSparse(hidden, projection, dim),
+  );
   let start = 0;
   return groups.map((group) => {
     const own = features.slice(start, start + group.episodes.length);

@@ -9,9 +9,10 @@ import { makeStrategies } from "../rollout/strategies.js";
 import type { RolloutStrategy } from "../rollout/strategy.js";
 import { Purpose } from "../rollout/stream-key.js";
 import { type Group, type Task, trainedTrajectories } from "../tree/episode.js";
+import { rewardMetrics } from "./reward-metrics.js";
 import { stageServices } from "./reward-services.js";
 import { type Run, record } from "./run.js";
-import { lengthMetrics, rewardMetrics, scoreGroups, turnMetrics } from "./scoring.js";
+import { lengthMetrics, phraseMetrics, scoreGroups, turnMetrics } from "./scoring.js";
 
 /** Completions of tasks, scored. */
 export interface EvaluationResult {
@@ -38,9 +39,12 @@ export async function evaluateTasks(
     samples: number;
     step: number;
     version: number;
+    /** `data.metrics_by` and `rollout.phrases` of the stage. */
+    by?: string | null;
+    phrases?: Readonly<Record<string, string>>;
   },
 ): Promise<EvaluationResult> {
-  const { strategy, engine, rewards, sampling, samples, step, version } = options;
+  const { strategy, engine, rewards, sampling, samples, step, version, by = null, phrases = {} } = options;
   const context = { step, evaluation: true };
   const late = rewards.needsWholeStep;
   const groups = await Promise.all(
@@ -60,9 +64,13 @@ export async function evaluateTasks(
   if (late) await scoreGroups(groups, rewards, context);
   const right = judged(groups);
   const metrics: Record<string, number> = {
-    ...rewardMetrics(groups),
+    ...rewardMetrics(groups, { conditional: rewards.conditional, weights: rewards.weights, by }),
+    // Taken here, so that what an evaluation logs does not count as the next step's.
+    ...rewards.metrics(),
     ...lengthMetrics(groups),
     ...turnMetrics(groups),
+    ...strategy.metrics?.(),
+    ...phraseMetrics(groups, phrases),
   };
   if (right === null) return { groups, metrics, right, accuracy: null, pass: new Map() };
   const { average, pass } = scoreEvaluation(right);
@@ -70,6 +78,7 @@ export async function evaluateTasks(
   metrics.accuracy_low = average.low;
   metrics.accuracy_high = average.high;
   for (const [k, { value }] of pass) if (k > 1) metrics[`pass@${k}`] = value;
+  if (by !== null) Object.assign(metrics, accuracyBy(groups, right, by));
   return { groups, metrics, right, accuracy: average, pass };
 }
 
@@ -85,6 +94,20 @@ function judged(groups: readonly Group[]): boolean[][] | null {
   return values.flat().every((value) => value === 0 || value === 1)
     ? values.map((row) => row.map((v) => v === 1))
     : null;
+}
+
+/** Share of right completions for each value of a column of the data. */
+function accuracyBy(groups: readonly Group[], right: readonly boolean[][], column: string): Record<string, number> {
+  const parts = new Map<string, boolean[]>();
+  groups.forEach(({ task }, i) => {
+    const value = task.record[column];
+    if (value !== undefined && value !== null) {
+      parts.set(String(value), [...(parts.get(String(value)) ?? []), ...right[i]!]);
+    }
+  });
+  return Object.fromEntries(
+    [...parts].map(([value, all]) => [`accuracy@${value}`, all.filter(Boolean).length / all.length]),
+  );
 }
 
 /** The evaluation of a stage as its steps go by. */
@@ -151,6 +174,8 @@ export async function evaluationOf(
       samples: config.samples,
       step: run.state.step,
       version: run.state.version,
+      by: stage.data.metrics_by,
+      phrases: rollout.phrases,
     });
     return {
       metrics,

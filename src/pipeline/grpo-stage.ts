@@ -23,16 +23,18 @@ import { checkpointingOf } from "./checkpointing.js";
 import { collectGroups } from "./collect.js";
 import { type Evaluation, evaluationOf } from "./evaluation.js";
 import { GroupBuffer } from "./group-buffer.js";
+import { checkMetricsBy } from "./metrics-by.js";
 import { ModelSlots } from "./model-slots.js";
 import type { PassOptions } from "./policy.js";
 import { parametersOf } from "./policy-model.js";
 import { randomWords } from "./random-words.js";
+import { rewardMetrics } from "./reward-metrics.js";
 import { stageServices } from "./reward-services.js";
 import { keepRollouts } from "./rollout-records.js";
 import { readTexts, toRows } from "./rows.js";
 import { type Run, record, showStage } from "./run.js";
 import { SamplerWeights } from "./sampler-weights.js";
-import { hintMetrics, lengthMetrics, rewardMetrics, scoreGroups, turnMetrics } from "./scoring.js";
+import { hintMetrics, lengthMetrics, phraseMetrics, scoreGroups, turnMetrics } from "./scoring.js";
 import { checkSlotTokenizers } from "./slot-tokenizers.js";
 import { adamwOptions, checkpointStep, finishStage, type Stateful, saysStop, stepMemory, withEpochs } from "./stage.js";
 import { updatePolicy } from "./update.js";
@@ -113,7 +115,7 @@ export async function runGrpoStage(run: Run, given: Stage): Promise<void> {
       const update = await updatePolicy(run, s, rows, episodes);
       if (s.needs.updated) await annotateUpdated(run, s, rows, episodes);
       for (const shaper of shapers) shaper.review?.(rows, log);
-      s.slots.advance(run.state.stageStep + 1);
+      const distances = s.slots.advance(run.state.stageStep + 1);
       run.state.step += 1;
       run.state.stageStep += 1;
       const finished = performance.now();
@@ -121,7 +123,11 @@ export async function runGrpoStage(run: Run, given: Stage): Promise<void> {
       record(run, {
         step: run.state.step,
         stage: stage.name,
-        ...rewardMetrics(drawn),
+        ...rewardMetrics(drawn, {
+          conditional: s.rewards.conditional,
+          weights: s.rewards.weights,
+          by: stage.data.metrics_by,
+        }),
         ...s.rewards.metrics(),
         ...counts,
         "group/trained": groups.length,
@@ -130,9 +136,12 @@ export async function runGrpoStage(run: Run, given: Stage): Promise<void> {
         ...lengthMetrics(drawn),
         ...turnMetrics(drawn),
         ...hintMetrics(drawn),
+        ...phraseMetrics(drawn, stage.rollout.phrases),
         ...noUpdate,
         ...metricValues(log),
         ...update,
+        ...distances,
+        ...s.strategies.training.metrics?.(),
         "time/rollout_s": seconds(started + s.rewardWait, rolledOut),
         "time/reward_s": s.rewardWait / 1000,
         "time/update_s": seconds(updateStarted, finished),
@@ -171,6 +180,7 @@ async function prepare(run: Run, given: Stage, parts: readonly { needs: Needs }[
     source: sourceName(data.train),
   });
   run.say(`${given.name}: ${summary.text}`);
+  if (data.metrics_by !== null) checkMetricsBy(tasks, data.metrics_by, sourceName(data.train), (text) => run.say(text));
   const stage = withEpochs(given, tasks.length);
   const otherEnds = checkSlotTokenizers(stage.models, tokenizer);
   const objective = makeObjective(stage.objective, {

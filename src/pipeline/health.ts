@@ -2,7 +2,7 @@ import type { Config } from "../config/schema.js";
 import type { StepMetrics } from "../report/metrics.js";
 
 type HealthConfig = NonNullable<Config["run"]["health"]>;
-type Bound = Exclude<keyof HealthConfig, "patience">;
+type Bound = Exclude<keyof HealthConfig, "patience" | "reward_drop_max">;
 
 /** What each bound of `run.health` watches, on which side a run is well, and what to try when it is not. */
 const checks: { [Key in Bound]: { metric: string; well: "below" | "above"; advice: string } } = {
@@ -46,6 +46,10 @@ export class Health {
   readonly #say: (text: string) => void;
   /** Steps on end beyond each bound. */
   readonly #beyond = new Map<Bound, number>();
+  /** Mean rewards of the last `patience` steps, and the best mean of so many steps so far. */
+  #rewards: number[] = [];
+  #best = 0;
+  #collapsed = false;
 
   constructor(config: HealthConfig | null, say: (text: string) => void) {
     this.#config = config;
@@ -54,7 +58,8 @@ export class Health {
 
   look(metrics: StepMetrics): void {
     if (this.#config === null) return;
-    const { patience, ...bounds } = this.#config;
+    const { patience, reward_drop_max, ...bounds } = this.#config;
+    this.#lookAtReward(metrics["reward/mean"], patience, reward_drop_max);
     for (const [key, bound] of Object.entries(bounds) as [Bound, number | null][]) {
       const { metric, well, advice } = checks[key];
       const value = metrics[metric];
@@ -69,5 +74,20 @@ export class Health {
         `advice: ${metric} has been ${side} ${bound} for ${patience} steps (now ${value.toPrecision(3)}): ${advice}`,
       );
     }
+  }
+
+  /** Says, once, when the mean reward of the last `patience` steps has fallen far below the best such mean. */
+  #lookAtReward(reward: unknown, patience: number, bound: number | null): void {
+    if (bound === null || this.#collapsed || typeof reward !== "number" || !Number.isFinite(reward)) return;
+    this.#rewards = [...this.#rewards, reward].slice(-patience);
+    if (this.#rewards.length < patience) return;
+    const now = this.#rewards.reduce((sum, value) => sum + value, 0) / patience;
+    this.#best = Math.max(this.#best, now);
+    // A best of 0 or less has no share to lose.
+    if (this.#best <= 0 || (this.#best - now) / this.#best <= bound) return;
+    this.#collapsed = true;
+    this.#say(
+      `advice: reward/mean has fallen to ${now.toPrecision(3)} over ${patience} steps, after ${this.#best.toPrecision(3)} at its best: the run may have collapsed; go back to an earlier checkpoint with a lower optimizer.learning_rate or weaker penalties`,
+    );
   }
 }

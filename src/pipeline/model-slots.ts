@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Needs } from "../algorithms/types.js";
 import type { Stage } from "../config/schema.js";
-import { advanceAverage } from "../engine/ops/blend.js";
+import { advanceAverage, distance } from "../engine/ops/blend.js";
 import { Tensor } from "../engine/tensor.js";
 import { ExitCode, GrpoError } from "../errors.js";
 import { copyDecoder } from "../model/copy-decoder.js";
@@ -74,13 +74,21 @@ export class ModelSlots {
     return this.#slots.get(name)!.decoder;
   }
 
-  /** Moves the averages after a step: slot := decay slot + (1 - decay) policy. */
-  advance(step: number): void {
-    for (const { config, decoder, low } of this.#slots.values()) {
+  /**
+   * Moves the averages after a step: slot := decay slot + (1 - decay) policy.
+   *
+   * @returns `models/NAME/distance`: how far the weights of each are from the policy's then
+   */
+  advance(step: number): Record<string, number> {
+    const distances: Record<string, number> = {};
+    for (const [name, { config, decoder, low }] of this.#slots) {
       if (config.kind !== "ema") continue;
       const weights = (model: Decoder) => model.parameters().map(({ value }) => value);
-      advanceAverage(config, step, weights(decoder), weights(this.run.model.decoder), low);
+      const policy = weights(this.run.model.decoder);
+      advanceAverage(config, step, weights(decoder), policy, low);
+      distances[`models/${name}/distance`] = distance(weights(decoder), policy);
     }
+    return distances;
   }
 
   /** What a checkpoint must keep, by folder: every model that no other folder holds. */

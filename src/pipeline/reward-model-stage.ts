@@ -72,6 +72,7 @@ export async function runRewardModelStage(run: Run, given: Stage): Promise<void>
       clearGradients(parameters);
       if (skipped) onNonFinite(run, stage, { loss, gradNorm }, batch.map(dumpOf));
       else run.state.version += 1;
+      run.state.tokens += counts.logicalTokens;
       run.state.step += 1;
       run.state.stageStep += 1;
       record(run, {
@@ -84,6 +85,7 @@ export async function runRewardModelStage(run: Run, given: Stage): Promise<void>
         learning_rate: rate,
         "tokens/train_unique": counts.uniqueTokens,
         "tokens/train_logical": counts.logicalTokens,
+        "tokens/seen": run.state.tokens,
         "time/update_s": (performance.now() - started) / 1000,
         ...stepMemory(),
         ...(await evaluation?.afterStep()),

@@ -170,6 +170,7 @@ function freshState(config: Config): RunState {
     stageStep: 0,
     version: 0,
     optimizerSteps: 0,
+    tokens: 0,
     best: null,
     components: {},
     config,

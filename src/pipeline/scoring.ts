@@ -1,3 +1,4 @@
+import { metricValues } from "../algorithms/tally.js";
 import type { RewardSet } from "../rewards/reward-set.js";
 import type { RewardContext, RewardSample } from "../rewards/types.js";
 import type { HintMeta } from "../rollout/difficulty-hint.js";
@@ -57,7 +58,7 @@ const transcript = (turns: readonly Turn[]) => turns.map(({ action, observation 
 /** Scores groups in one call, so that components of step scope see them all, and writes the rewards into their episodes. */
 export async function scoreGroups(groups: readonly Group[], rewards: RewardSet, context: RewardContext): Promise<void> {
   const scored = groups.flatMap(scorables);
-  const { components, spans, total } = await rewards.score(
+  const { components, spans, details, total } = await rewards.score(
     scored.map(({ sample }) => sample),
     context,
   );
@@ -68,7 +69,9 @@ export async function scoreGroups(groups: readonly Group[], rewards: RewardSet, 
       if (vector != null) return [name, { unit: "span" as const, values: vector }] as const;
       return [name, value === null ? null : { unit: "episode" as const, values: Float64Array.of(value) }] as const;
     });
-    for (const episode of episodes) episode.rewards = { total: total[i]!, components: Object.fromEntries(own) };
+    for (const episode of episodes) {
+      episode.rewards = { total: total[i]!, details: details[i]!, components: Object.fromEntries(own) };
+    }
   });
 }
 
@@ -81,21 +84,7 @@ export function meanAndStd(values: Iterable<number>): { mean: number; std: numbe
   return { mean, std, count };
 }
 
-/** `reward/*` metrics of groups: total and components. */
-export function rewardMetrics(groups: readonly Group[], prefix = "reward"): Record<string, number> {
-  const episodes = groups.flatMap(trainedTrajectories);
-  const total = meanAndStd(episodes.map(({ rewards }) => rewards.total));
-  const metrics: Record<string, number> = { [`${prefix}/mean`]: total.mean, [`${prefix}/std`]: total.std };
-  for (const name of new Set(episodes.flatMap(({ rewards }) => Object.keys(rewards.components)))) {
-    const values = episodes.map(({ rewards }) => meanAndStd(rewards.components[name]?.values ?? []).mean);
-    const { mean, std } = meanAndStd(values);
-    metrics[`${prefix}/${name}/mean`] = mean;
-    metrics[`${prefix}/${name}/std`] = std;
-  }
-  return metrics;
-}
-
-/** `length/*` metrics: all responses, and those that ended by themselves. */
+/** `length/*` metrics: all responses, and those that ended by themselves (left out where none did). */
 export function lengthMetrics(groups: readonly Group[]): Record<string, number> {
   const episodes = groups.flatMap(trainedEpisodes);
   const lengths = episodes.map(responseLength);
@@ -105,6 +94,10 @@ export function lengthMetrics(groups: readonly Group[]): Record<string, number> 
     "length/min": Math.min(...lengths),
     "length/max": Math.max(...lengths),
     "length/terminated_mean": meanAndStd(ended).mean,
+    ...(ended.length > 0 && {
+      "length/terminated_min": Math.min(...ended),
+      "length/terminated_max": Math.max(...ended),
+    }),
     "length/truncated": 1 - ended.length / lengths.length,
   };
 }
@@ -126,6 +119,7 @@ export function turnMetrics(groups: readonly Group[]): Record<string, number> {
     "turn/min": Math.min(...turns),
     "turn/max": Math.max(...turns),
     "turn/valid": count(({ valid }) => valid !== false) / steps.length,
+    "turn/valid_actions": count(({ valid }) => valid !== false) / trajectories.length,
     "turn/searches": count(({ meta }) => meta.searched === true) / trajectories.length,
     "turn/finished": trajectories.filter(({ finish }) => finish === "environment").length / trajectories.length,
     "turn/policy_tokens": meanAndStd(own).mean,
@@ -141,8 +135,27 @@ export function hintMetrics(groups: readonly Group[]): Record<string, number> {
   return {
     "hint/share": hinted.length / notes.length,
     "hint/difficulty": meanAndStd(notes.map(({ difficulty }) => difficulty)).mean,
+    ...metricValues({ metrics: { "hint/difficulty": { values: notes.map(({ difficulty }) => difficulty) } } }),
     "hint/level": meanAndStd(notes.map(({ level }) => level)).mean,
     // Held against group/zero_std, which counts the groups that are trained.
     "hint/zero_std_before": notes.filter(({ flat }) => flat).length / notes.length,
   };
+}
+
+/** `phrase/NAME`: how often each pattern matches a response, on average, and `phrase/NAME_share`: in how many it does. */
+export function phraseMetrics(
+  groups: readonly Group[],
+  phrases: Readonly<Record<string, string>>,
+): Record<string, number> {
+  const texts = groups.flatMap(trainedEpisodes).map(({ text }) => text);
+  return Object.fromEntries(
+    Object.entries(phrases).flatMap(([name, source]) => {
+      const pattern = new RegExp(source, "giu");
+      const counts = texts.map((text) => text.match(pattern)?.length ?? 0);
+      return [
+        [`phrase/${name}`, meanAndStd(counts).mean],
+        [`phrase/${name}_share`, counts.filter((found) => found > 0).length / counts.length],
+      ];
+    }),
+  );
 }

@@ -93,6 +93,7 @@ export async function runSftStage(run: Run, given: Stage): Promise<void> {
         batch.map(({ leaf }) => ({ tokens: pathTokens(leaf) })),
       );
     else run.state.version += 1;
+    run.state.tokens += counts.logicalTokens;
     run.state.step += 1;
     run.state.stageStep += 1;
     record(run, {
@@ -104,6 +105,7 @@ export async function runSftStage(run: Run, given: Stage): Promise<void> {
       learning_rate: rate,
       "tokens/train_unique": counts.uniqueTokens,
       "tokens/train_logical": counts.logicalTokens,
+      "tokens/seen": run.state.tokens,
       "time/update_s": (performance.now() - started) / 1000,
       ...stepMemory(),
       ...(await evaluation?.afterStep()),

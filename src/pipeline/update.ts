@@ -1,7 +1,7 @@
-import { emptyTally, metricValues } from "../algorithms/tally.js";
+import { emptyTally, metricValues, UpdateMetrics } from "../algorithms/tally.js";
 import type { Current, Row, Tally } from "../algorithms/types.js";
 import { learningRate } from "../engine/schedule.js";
-import { packingCost } from "../model/packing-cost.js";
+import { packingCost, predictedSpeedup } from "../model/packing-cost.js";
 import type { Episode } from "../tree/episode.js";
 import { pathSegments, pathTokens } from "../tree/segment.js";
 import type { GrpoStage } from "./grpo-stage.js";
@@ -14,7 +14,7 @@ import { clearGradients } from "./stage.js";
 /**
  * `updates_per_rollout` passes over the rows of a step, each cut into minibatches of whole groups with one optimizer step.
  *
- * @returns the step's optimisation metrics: means over its optimizer steps
+ * @returns the step's optimisation metrics: means over its optimizer steps, extremes of extremes
  */
 export async function updatePolicy(
   run: Run,
@@ -24,7 +24,7 @@ export async function updatePolicy(
 ): Promise<Record<string, number | null>> {
   const { train, optimizer } = s.stage;
   const batches = minibatches(rows, train.minibatches);
-  const sums: Record<string, number> = {};
+  const metrics = new UpdateMetrics();
   let steps = 0;
   let skips = 0;
   let mismatch: number | null = null;
@@ -57,30 +57,39 @@ export async function updatePolicy(
       }
       run.state.version += 1;
       steps += 1;
-      const values = { loss, ...metricValues(tally), grad_norm: gradNorm };
-      for (const part of s.objective.stateful) part.observe?.(values, indices.length);
-      for (const [name, value] of Object.entries(values)) sums[name] = (sums[name] ?? 0) + value;
+      const own = { loss, grad_norm: gradNorm };
+      for (const part of s.objective.stateful) part.observe?.({ ...metricValues(tally), ...own }, indices.length);
+      metrics.add(tally, own);
     }
   }
-  const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / steps]));
+  run.state.tokens += logical;
   return {
     ...(steps === 0 && { loss: null, grad_norm: null }),
-    ...means,
+    ...metrics.values(),
     ...(optimizer.non_finite === "skip" && { "update/skipped": skips }),
     learning_rate: rate,
     "mismatch/logprob_max_abs": mismatch,
     "tokens/train_unique": unique,
     "tokens/train_logical": logical,
-    ...sharing(s, rows, episodes),
+    "tokens/seen": run.state.tokens,
+    ...sharing(run, s, rows, episodes),
   };
 }
 
-/** What shared prefixes leave of the attention that whole paths would cost. */
-function sharing({ pass }: GrpoStage, rows: readonly Row[], episodes: readonly Episode[]): Record<string, number> {
-  const trained = episodes.filter((_, i) => rows[i]!.role === "train");
-  if (!pass.sharedPrefix || trained.length === 0) return {};
-  const { packed, repeated } = packingCost(trained.map(({ leaf }) => leaf)).attention;
-  return { "tokens/attention_share": packed / repeated };
+/** What shared prefixes leave of the attention that whole paths would cost, and how much faster they make an update by count. */
+function sharing(
+  run: Run,
+  { pass }: GrpoStage,
+  rows: readonly Row[],
+  episodes: readonly Episode[],
+): Record<string, number> {
+  const leaves = episodes.filter((_, i) => rows[i]!.role === "train").map(({ leaf }) => leaf);
+  if (!pass.sharedPrefix || leaves.length === 0) return {};
+  const { packed, repeated } = packingCost(leaves).attention;
+  return {
+    "tokens/attention_share": packed / repeated,
+    "tokens/predicted_speedup": predictedSpeedup(leaves, run.model.decoder.config),
+  };
 }
 
 async function minibatchGradients(

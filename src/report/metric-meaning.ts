@@ -1,3 +1,5 @@
+import { methodFamilies, methodMetrics } from "./method-metrics.js";
+
 /** What the metrics of fixed name mean. */
 export const metricMeanings: Readonly<Record<string, string>> = {
   "reward/mean": "Mean total reward of the completions of the step: the number the run is to raise.",
@@ -12,11 +14,15 @@ export const metricMeanings: Readonly<Record<string, string>> = {
   "kl/old": "Mean divergence from the policy that sampled the step; it grows with several updates per rollout.",
   "ratio/min":
     "Smallest ratio of a trained token's probability to the one it was sampled with; 1 before the first update.",
+  "ratio/mean": "Mean ratio of a trained token's probability to the one it was sampled with.",
+  "rollout/weight_min": "Smallest weight of a token under objective.rollout_correction.",
+  "rollout/weight_mean": "Mean of these weights; 1 where sampler and trainer agree.",
+  "rollout/weight_max": "Largest of them.",
   "ratio/max":
     "Largest ratio of a trained token's probability to the one it was sampled with; 1 before the first update.",
   "ratio/clip_region": "Share of tokens whose probability ratio was held at either clip.",
-  "ratio/clip_low_min": "Smallest share of tokens held at the lower clip in one minibatch.",
-  "ratio/clip_high_max": "Largest share of tokens held at the upper clip in one minibatch.",
+  "ratio/clip_low_min": "Smallest share of the tokens of one completion held at the lower clip.",
+  "ratio/clip_high_max": "Largest share of the tokens of one completion held at the upper clip.",
   "ratio/clip_low":
     "Share of tokens whose probability ratio was held at the lower clip; 0 with one update per rollout.",
   "ratio/clip_high":
@@ -28,6 +34,8 @@ export const metricMeanings: Readonly<Record<string, string>> = {
   "length/min": "Tokens of the shortest completion.",
   "length/max": "Tokens of the longest completion.",
   "length/terminated_mean": "Mean number of tokens of the completions that ended by themselves.",
+  "length/terminated_min": "Tokens of the shortest of them.",
+  "length/terminated_max": "Tokens of the longest of them.",
   "length/truncated": "Share of completions cut at the token limit; above 0.3 the limit is probably too low.",
   "group/zero_std": "Share of groups whose completions all got the same reward; they teach nothing.",
   "group/zero_std_right": "Share of groups in which every completion got the same high reward: the prompt is too easy.",
@@ -43,6 +51,7 @@ export const metricMeanings: Readonly<Record<string, string>> = {
   "turn/min": "Actions of the shortest trajectory.",
   "turn/max": "Actions of the longest trajectory.",
   "turn/valid": "Share of actions that the environment knows.",
+  "turn/valid_actions": "Mean number of them in a trajectory.",
   "turn/searches": "Mean number of searches of a trajectory.",
   "turn/finished": "Share of trajectories that the environment ended, by an answer or at the goal.",
   "turn/policy_tokens": "Share of response tokens that the policy wrote; the others are observations and not trained.",
@@ -61,6 +70,10 @@ export const metricMeanings: Readonly<Record<string, string>> = {
   "tokens/train_logical": "Tokens the update stands for, with shared prompts counted once per completion.",
   "tokens/attention_share":
     "Query-key pairs that shared prompts leave to compute, as a share of those of whole paths: 1 saves nothing.",
+  "tokens/seen": "Tokens of all updates so far, shared prompts counted once per completion.",
+  "tokens/predicted_speedup":
+    "How many times the arithmetic of the update it would be without shared prefixes; compare train.shared_prefix off for seconds.",
+  "time/retrieval_s": "Mean seconds of one search of the environment.",
   "time/rollout_s": "Seconds spent sampling.",
   "time/reward_s": "Seconds spent waiting for rewards.",
   "time/update_s": "Seconds spent in the forward and backward passes and the optimizer.",
@@ -69,25 +82,171 @@ export const metricMeanings: Readonly<Record<string, string>> = {
   "memory/peak_mb": "Largest resident memory of the process so far, in MB.",
 };
 
-const patterns: [RegExp, (name: string) => string][] = [
-  [/^reward\/(.+)\/mean$/, (name) => `Mean of the reward component ${name}, before its weight.`],
-  [/^reward\/(.+)\/std$/, (name) => `Standard deviation of the reward component ${name}, before its weight.`],
-  [/^reward\/(.+)\/calls$/, (name) => `Calls of the user code of the reward ${name}.`],
-  [/^reward\/(.+)\/errors$/, (name) => `Calls of the reward ${name} that failed and were skipped.`],
-  [/^labels\/(.+)\/error$/, (name) => `Mean squared error of the reward model's score ${name}.`],
-  [/^reward\/(.+)$/, (name) => `Logged by user code of a reward: ${name}.`],
-  [/^eval\/(.+)_(?:low|high)$/, (name) => `An end of the 95 % confidence interval of the evaluation's ${name}.`],
-  [/^eval\/pass@(\d+)$/, (k) => `Evaluation: chance that at least one of ${k} completions of a prompt is right.`],
-  [/^eval\/(.+)$/, (name) => `Evaluation on prompts kept apart: ${name}.`],
-  [/^time\/(.+)_s$/, (name) => `Seconds spent in: ${name}.`],
+/** Of what the metrics `NAME/p05`, `/p25`, `/p50`, `/p75` and `/p95` are the quantiles. */
+export const quantileMeanings: Readonly<Record<string, string>> = {
+  ratio: "ratios of trained tokens' probabilities to those they were sampled with (objective rec).",
+  "risk/score_spread": "scores of the step's bundles.",
+  "hint/difficulty": "differences of the rewards of late and a prompt's own.",
+  "semantic_entropy/relative": "entropies of the groups' answers over their largest value, ln G.",
+};
+
+type Family = (typeof methodFamilies)[number];
+
+/** Metrics of every run with a part that the run decides. */
+export const metricFamilies: readonly Family[] = [
+  {
+    pattern: /^eval\/pass@(\d+)$/,
+    name: "eval/pass@8",
+    meaning: (k) => `Evaluation: chance that at least one of ${k} completions of a prompt is right.`,
+  },
+  {
+    pattern: /^(.+)@.+$/,
+    name: "METRIC@VALUE",
+    meaning: (name) => `${metricMeaning(name)} Over the rows of data with that value of data.metrics_by alone.`,
+  },
+  {
+    pattern: /^eval\/(.+)_(?:low|high)$/,
+    name: "eval/NAME_low",
+    meaning: (name) => `An end of the 95 % confidence interval of the evaluation's ${name}.`,
+  },
+  {
+    pattern: /^eval\/(.+)$/,
+    name: "eval/NAME",
+    meaning: (name) => `Evaluation on prompts kept apart: ${known(name) ?? `${name}.`}`,
+  },
+  {
+    pattern: /^reward\/([^/]+)\/mean$/,
+    name: "reward/NAME/mean",
+    meaning: (name) => `Mean of the reward component ${name}, before its weight.`,
+  },
+  {
+    pattern: /^reward\/([^/]+)\/std$/,
+    name: "reward/NAME/std",
+    meaning: (name) => `Standard deviation of the reward component ${name}, before its weight.`,
+  },
+  {
+    pattern: /^reward\/([^/]+)\/group_std$/,
+    name: "reward/NAME/group_std",
+    meaning: (name) => `Mean deviation of ${name} within groups: what the advantage is made of.`,
+  },
+  {
+    pattern: /^reward\/([^/]+)\/length_correlation$/,
+    name: "reward/NAME/length_correlation",
+    meaning: (name) => `Correlation of ${name} with the length; far from 0, length may be what it rewards.`,
+  },
+  {
+    pattern: /^reward\/([^/]+-[^/]+)\/correlation$/,
+    name: "reward/NAME-OTHER/correlation",
+    meaning: (names) => `Correlation of the rewards ${names.replace("-", " and ")}; below 0 they pull apart.`,
+  },
+  {
+    pattern: /^reward\/([^/]+)\/applies$/,
+    name: "reward/NAME/applies",
+    meaning: (name) => `Share of completions that meet the condition (\`when\`) of ${name}.`,
+  },
+  {
+    pattern: /^reward\/([^/]+)\/zero_std_without$/,
+    name: "reward/NAME/zero_std_without",
+    meaning: (name) => `Share of groups whose rewards would all be equal without ${name}.`,
+  },
+  {
+    pattern: /^reward\/([^/]+)\/decides$/,
+    name: "reward/NAME/decides",
+    meaning: (name) => `Share of groups that ${name} alone tells apart.`,
+  },
+  {
+    pattern: /^reward\/([^/]+)\/calls$/,
+    name: "reward/NAME/calls",
+    meaning: (name) => `Calls of the code of the reward ${name}.`,
+  },
+  {
+    pattern: /^reward\/([^/]+)\/errors$/,
+    name: "reward/NAME/errors",
+    meaning: (name) => `Calls of the reward ${name} that failed and were skipped.`,
+  },
+  {
+    pattern: /^reward\/[^/]+\/format$/,
+    name: "reward/NAME/format",
+    meaning: () => "latex_boxed: share of completions with a box.",
+  },
+  {
+    pattern: /^reward\/[^/]+\/accuracy$/,
+    name: "reward/NAME/accuracy",
+    meaning: () => "latex_boxed: share of completions whose answers are all right.",
+  },
+  {
+    pattern: /^reward\/[^/]+\/hit$/,
+    name: "reward/NAME/hit",
+    meaning: () => "qa: share of transcripts with documents in which one holds a right answer.",
+  },
+  {
+    pattern: /^reward\/[^/]+\/items$/,
+    name: "reward/NAME/items",
+    meaning: () => "recommendation: mean number of lines that name a title.",
+  },
+  {
+    pattern: /^reward\/[^/]+\/in_catalog$/,
+    name: "reward/NAME/in_catalog",
+    meaning: () => "recommendation: mean share of them that the catalog holds.",
+  },
+  {
+    pattern: /^reward\/[^/]+\/empty$/,
+    name: "reward/NAME/empty",
+    meaning: () => "semantic: share of completions without an explanation.",
+  },
+  {
+    pattern: /^reward\/[^/]+\/self_similarity$/,
+    name: "reward/NAME/self_similarity",
+    meaning: () => "semantic: mean cosine between the explanations of a group; near 1 they have become one.",
+  },
+  {
+    pattern: /^reward\/[^/]+\/other_language$/,
+    name: "reward/NAME/other_language",
+    meaning: () => "semantic: share of explanations in another language than their reference, where both can be told.",
+  },
+  {
+    pattern: /^reward\/[^/]+\/score$/,
+    name: "reward/NAME/score",
+    meaning: () => "reward_model: mean score before it becomes a reward.",
+  },
+  {
+    pattern: /^reward\/[^/]+\/non_finite$/,
+    name: "reward/NAME/non_finite",
+    meaning: () => "reward_model: share of scores that are no number.",
+  },
+  {
+    pattern: /^labels\/(.+)\/error$/,
+    name: "labels/NAME/error",
+    meaning: (name) => `Mean squared error of the reward model's score ${name}.`,
+  },
+  {
+    pattern: /^phrase\/(.+)_share$/,
+    name: "phrase/NAME_share",
+    meaning: (name) => `Share of completions in which rollout.phrases.${name} is found.`,
+  },
+  {
+    pattern: /^phrase\/(.+)$/,
+    name: "phrase/NAME",
+    meaning: (name) => `How often rollout.phrases.${name} is found in a completion, on average.`,
+  },
 ];
 
 /** One sentence on what a metric means, for people who see it for the first time. */
 export function metricMeaning(name: string): string {
-  if (Object.hasOwn(metricMeanings, name)) return metricMeanings[name]!;
-  for (const [pattern, sentence] of patterns) {
-    const match = name.match(pattern);
-    if (match !== null) return sentence(match[1]!);
+  return known(name) ?? (name.startsWith("reward/") ? `Logged by user code of a reward: ${name}.` : unknown);
+}
+
+/** What is said of a metric that no part of this program logs. */
+const unknown = "Logged by the method of this run.";
+
+/** What a metric of this program means; undefined for others. */
+function known(name: string): string | undefined {
+  for (const fixed of [metricMeanings, methodMetrics]) if (Object.hasOwn(fixed, name)) return fixed[name];
+  const [, base = "", level] = /^(.+)\/p(05|25|50|75|95)$/.exec(name) ?? [];
+  if (Object.hasOwn(quantileMeanings, base)) return `The ${Number(level)} % quantile of ${quantileMeanings[base]}`;
+  for (const { pattern, meaning } of [...metricFamilies, ...methodFamilies]) {
+    const match = pattern.exec(name);
+    if (match !== null) return meaning(match[1] ?? "");
   }
-  return "Logged by the method of this run.";
+  return undefined;
 }

@@ -62,16 +62,19 @@ export function normaliseLatex(text: string, level: "basic" | "extended"): strin
   return bare.replace(/\s+/g, "");
 }
 
-/** The reward of {@link scoreBoxed}. An answer that is a JSON list holds one text per mask. */
+/** The reward of {@link scoreBoxed}, whose parts are noted. An answer that is a JSON list holds one text per mask. */
 export function latexBoxedReward(spec: RewardSpecOf<"latex_boxed">): SampleScorer {
   const answer = compileAnswer(spec.name, spec.answer);
-  return (sample) => {
+  return (sample, note) => {
     const wanted = answer(sample);
     if (wanted === null) return null;
     const gold = listOf(wanted);
     const letter = gold.length === 1 && /^\s*[A-Z]\s*$/.test(gold[0]!);
     const kind = spec.answers === "auto" ? (letter ? "choice" : "fill") : spec.answers;
-    return scoreBoxed(sample.completion, gold, kind, spec.format_weight, spec.normalise).reward;
+    const { format, accuracy, reward } = scoreBoxed(sample.completion, gold, kind, spec.format_weight, spec.normalise);
+    note?.("format", format);
+    note?.("accuracy", accuracy);
+    return reward;
   };
 }
 

@@ -19,7 +19,7 @@ import { SemanticReward, type TextEmbedder } from "./semantic/semantic-reward.js
 import { temporalIouReward } from "./temporal-iou.js";
 import { totalReward } from "./total-reward.js";
 import { typedAnswerReward } from "./typed-answer.js";
-import type { CallScorer, RewardContext, RewardSample, SampleScorer, SpanScorer } from "./types.js";
+import type { CallScorer, Note, RewardContext, RewardSample, SampleScorer, SpanScorer } from "./types.js";
 
 /** Rewards of the samples of one call, in their order. */
 export interface Scores {
@@ -27,9 +27,14 @@ export interface Scores {
   components: Record<string, (number | null)[]>;
   /** Values per span position of the components that have them; `components` holds their mean. */
   spans: Record<string, (Float64Array | null)[]>;
+  /** What components noted of each sample beside its rewards, as `NAME/WHAT`. */
+  details: Record<string, number>[];
   /** Sum of weight x value over the components that apply; NaN where none does. */
   total: Float64Array;
 }
+
+/** Where components write while they score. */
+type Notes = Pick<Scores, "spans" | "details">;
 
 interface Plan {
   spec: RewardSpec;
@@ -114,16 +119,15 @@ export class RewardSet {
    */
   async score(samples: readonly RewardSample[], context: RewardContext): Promise<Scores> {
     const scored = new Map<string, Promise<(number | null)[]>>();
-    const spans: Scores["spans"] = {};
+    const notes: Notes = { spans: {}, details: samples.map(() => ({})) };
     for (const component of this.order) {
-      scored.set(component.spec.name, scoreComponent(component, samples, context, scored, spans));
+      scored.set(component.spec.name, scoreComponent(component, samples, context, scored, notes));
     }
     // All are waited for, so that the error that is told does not depend on which came first.
     await Promise.allSettled(scored.values());
     const components: Scores["components"] = {};
     for (const { spec } of this.components) components[spec.name] = await scored.get(spec.name)!;
-    const weights = Object.fromEntries(this.components.map(({ spec }) => [spec.name, spec.weight]));
-    return { components, spans, total: totalReward(components, weights, samples.length) };
+    return { components, ...notes, total: totalReward(components, this.weights, samples.length) };
   }
 
   /**
@@ -146,6 +150,16 @@ export class RewardSet {
       Object.assign(component, { calls: 0, errors: 0, logged: [] });
     }
     return metrics;
+  }
+
+  /** Names of the components that count only where a condition holds. */
+  get conditional(): string[] {
+    return this.components.filter(({ condition }) => condition !== null).map(({ spec }) => spec.name);
+  }
+
+  /** Weight of each component in the total. */
+  get weights(): Record<string, number> {
+    return Object.fromEntries(this.components.map(({ spec }) => [spec.name, spec.weight]));
   }
 
   /** Ends workers and processes. */
@@ -226,7 +240,7 @@ async function scoreComponent(
   samples: readonly RewardSample[],
   context: RewardContext,
   scored: ReadonlyMap<string, Promise<(number | null)[]>>,
-  spans: Scores["spans"],
+  notes: Notes,
 ): Promise<(number | null)[]> {
   const needed = await Promise.all(component.needs.map(async (name) => [name, await scored.get(name)!] as const));
   const views =
@@ -236,12 +250,12 @@ async function scoreComponent(
           ...sample,
           rewards: Object.fromEntries(needed.map(([name, values]) => [name, values[i]!])),
         }));
-  const values = await ownValues(component, views, context, spans);
+  const values = await ownValues(component, views, context, notes);
   const { times, name } = component.spec;
   if (times === undefined) return values;
-  const vectors = spans[name];
+  const vectors = notes.spans[name];
   if (vectors !== undefined) {
-    spans[name] = vectors.map((vector, i) => vector?.map((value) => value * views[i]!.rewards![times]!) ?? null);
+    notes.spans[name] = vectors.map((vector, i) => vector?.map((value) => value * views[i]!.rewards![times]!) ?? null);
   }
   return values.map((value, i) => {
     const factor = views[i]!.rewards![times]!;
@@ -254,23 +268,29 @@ async function ownValues(
   component: Component,
   views: readonly RewardSample[],
   context: RewardContext,
-  spans: Scores["spans"],
+  { spans, details }: Notes,
 ): Promise<(number | null)[]> {
   const { condition, scorer } = component;
+  const { name } = component.spec;
+  const noteOf =
+    (i: number): Note =>
+    (what, value) => {
+      details[i]![`${name}/${what}`] = value;
+    };
   const applies = views.map((_, i) => i).filter((i) => condition === null || condition.holds(views[i]!));
   const values = new Array<number | null>(views.length).fill(null);
   if (scorer.unit === "sample") {
-    for (const i of applies) values[i] = scorer.score(views[i]!);
+    for (const i of applies) values[i] = scorer.score(views[i]!, noteOf(i));
     return values;
   }
   if (scorer.unit === "span") {
     const vectors = new Array<Float64Array | null>(views.length).fill(null);
     for (const i of applies) {
-      const vector = scorer.score(views[i]!);
+      const vector = scorer.score(views[i]!, noteOf(i));
       vectors[i] = vector;
       values[i] = vector.reduce((sum, value) => sum + value, 0) / Math.max(vector.length, 1);
     }
-    spans[component.spec.name] = vectors;
+    spans[name] = vectors;
     return values;
   }
   const calls = splitByScope(component.spec, views, applies).map(async (indices) => {

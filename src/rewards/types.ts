@@ -41,8 +41,11 @@ export interface CallScorer {
   close(): Promise<void>;
 }
 
+/** Records a number of a sample beside its reward; `reward/NAME/WHAT` is the mean over samples. */
+export type Note = (what: string, value: number) => void;
+
 /** A built-in reward of a sample by itself; null = not applicable. */
-export type SampleScorer = (sample: RewardSample) => number | null;
+export type SampleScorer = (sample: RewardSample, note?: Note) => number | null;
 
 /** A built-in reward of the spans of a sample, one value per position. */
-export type SpanScorer = (sample: RewardSample) => Float64Array;
+export type SpanScorer = (sample: RewardSample, note?: Note) => Float64Array;

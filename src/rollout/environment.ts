@@ -41,6 +41,8 @@ export interface Environment {
   cut(text: string): string;
   /** Starts a run for each of `count` trajectories of a task. */
   start(task: Task, count: number): Promise<EnvironmentRun[]>;
+  /** What it measured since the last call, by the metric's name. */
+  metrics?(): Record<string, number>;
   /** Ends what the environment runs beside itself. */
   close(): Promise<void>;
 }

@@ -44,6 +44,7 @@ export function multiTurnStrategy(
         await context.score(group);
         return group;
       }),
+    metrics: () => environment.metrics?.() ?? {},
     close: () => environment.close(),
   };
 }

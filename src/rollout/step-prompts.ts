@@ -65,6 +65,7 @@ export function stepPromptStrategy(
         await context.score(group);
         return group;
       }),
+    metrics: () => environment.metrics?.() ?? {},
     close: () => environment.close(),
   };
 }

@@ -32,6 +32,8 @@ export interface RolloutContext {
 /** Turns the tasks of a step into scored groups, one per slot. */
 export interface RolloutStrategy {
   run(tasks: readonly { task: Task; slot: number }[], context: RolloutContext): Promise<Group>[];
+  /** What it measured since the last call, by the metric's name. */
+  metrics?(): Record<string, number>;
   /** Ends what it runs beside itself. */
   close?(): Promise<void>;
   /** Parts that keep state between steps. */

@@ -25,6 +25,8 @@ export interface Scored {
   components: Record<string, RewardComponent | null>;
   /** Weighted sum over the applicable components; NaN when none applies. */
   total: number;
+  /** What components noted beside their values, as `NAME/WHAT`. */
+  details?: Record<string, number>;
 }
 
 /**

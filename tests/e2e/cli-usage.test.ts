@@ -110,7 +110,12 @@ test("recipes list has a line for each recipe, and show prints its YAML", () => 
   assert.match(list.out, /^dapo {2,}clip-higher/m);
   const show = grpo("recipes", "show", "dapo");
   assert.equal(show.code, 0);
-  assert.match(show.out, /^dapo: clip-higher[\s\S]*\nextends: recipe:dapo\n[\s\S]*epsilon_high: 0\.28/);
+  // What it is, its metrics with their meaning, how to use it, and the YAML with its comments.
+  assert.match(show.out, /^dapo: clip-higher.*\n\n {2}paper +DAPO \(arXiv 2503\.14476\)\n {2}touches +collect/);
+  assert.match(show.out, /\n {2}against GRPO +wider upper clip/);
+  assert.match(show.out, /\n {2}group\/zero_std +Share of groups whose completions all got the same reward/);
+  assert.match(show.out, /\n {2}extends: recipe:dapo\n[\s\S]*\n {4}epsilon_high: 0\.28 # section 3\.1\n/);
+  assert.doesNotMatch(show.out, /recipe:\n/);
   assert.deepEqual(grpo("recipes", "show", "dapoo"), {
     code: 3,
     out: "",

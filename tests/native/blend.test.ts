@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { advanceAverage } from "../../src/engine/ops/blend.js";
+import { setThreads } from "../../src/engine/engine-info.js";
+import { advanceAverage, distance } from "../../src/engine/ops/blend.js";
 import { Tensor } from "../../src/engine/tensor.js";
 import { numbers } from "./check.js";
 
@@ -48,3 +49,20 @@ function bf16(values: Float64Array): Float64Array {
   tensor.dispose();
   return rounded;
 }
+
+test("the distance of two lists of tensors is Euclid's, for each type and any number of threads", () => {
+  const count = 70_001;
+  for (const type of ["f32", "bf16", "f64"] as const) {
+    const [a, b] = [1, 2].map((seed) => Tensor.from(numbers(count, seed), [count], type));
+    const [short, zero] = [Tensor.from(Float64Array.of(3, 4), [2], type), Tensor.zeros(type, [2])];
+    const [x, y] = [a!.toArray(), b!.toArray()];
+    const want = Math.sqrt(x.reduce((sum, value, i) => sum + (value - y[i]!) ** 2, 25));
+    const got = distance([a!, short], [b!, zero]);
+    assert.ok(Math.abs(got - want) <= 1e-9 * want, `${type}: ${got}, not ${want}`);
+    setThreads(1);
+    assert.equal(distance([a!, short], [b!, zero]), got);
+    setThreads(2);
+    assert.equal(distance([a!], [a!]), 0);
+    for (const tensor of [a!, b!, short, zero]) tensor.dispose();
+  }
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeObjective } from "../../src/algorithms/objective/registry.js";
-import { emptyTally } from "../../src/algorithms/tally.js";
+import { emptyTally, metricValues } from "../../src/algorithms/tally.js";
 import type { Row } from "../../src/algorithms/types.js";
 import { objectiveSchema } from "../../src/config/schema/objective.js";
 import { assertClose, context, difference, evaluate } from "../evaluate-objective.js";
@@ -236,4 +236,22 @@ test("a row's weight scales its share, a coefficient of 0 asks for no reference 
     makeObjective(objectiveSchema.parse({ kl: { coefficient: 0.1 } }), context).needs.reference,
     "reference",
   );
+});
+
+test("ratios and weights of the rollout correction are told by their mean and extremes", () => {
+  const { rows, current } = randomBatch(16);
+  const mask = Uint8Array.of(1, 0, 1);
+  const row = { ...rows[0]!, length: 3, mask, advantage: new Float64Array(3).fill(1) };
+  const old = Float64Array.of(-1, -1, -1);
+  const rollout = old.map((value, t) => value - Math.log([2, 9, 0.5][t]!));
+  const logp = old.map((value, t) => value + Math.log([1.5, 9, 0.5][t]!));
+  const batch: Batch = { rows: [{ ...row, old, rollout }], current: [{ ...current[0]!, logp }] };
+  const correction = { unit: "token", mode: "truncate", max: 1.25 };
+  const told = metricValues(evaluate({ rollout_correction: correction }, batch));
+  const names = ["ratio/mean", "rollout/weight_min", "rollout/weight_mean", "rollout/weight_max"];
+  const want = [1, 0.5, 0.875, 1.25];
+  names.forEach((name, i) => {
+    assert.ok(Math.abs(told[name]! - want[i]!) < 1e-12, `${name}: ${told[name]}`);
+  });
+  assert.equal("rollout/weight_min" in evaluate({}, batch).metrics, false);
 });

@@ -121,3 +121,24 @@ function pick({ loss, gradients }: ReturnType<typeof evaluate>) {
 function shiftAdvantages(batch: Batch, shift: number): Batch {
   return { ...batch, rows: batch.rows.map((one) => ({ ...one, advantage: one.advantage!.map((A) => A + shift) })) };
 }
+
+test("what the mask takes out is told by the advantage's sign, and all ratios by their quantiles", () => {
+  const one = (ratio: number, advantage: number) => ({ ratio, advantage });
+  const cases = [one(1.5, 1), one(0.5, 1), one(0.5, -1), one(1, -1)];
+  const { rows, current } = randomBatch(27);
+  const old = new Float64Array(cases.length).fill(-1);
+  const row_ = {
+    ...rows[0]!,
+    length: cases.length,
+    mask: new Uint8Array(cases.length).fill(1),
+    old,
+    advantage: Float64Array.from(cases, ({ advantage }) => advantage),
+  };
+  const logp = Float64Array.from(cases, ({ ratio }) => -1 + Math.log(ratio));
+  const batch: Batch = { rows: [row_], current: [{ ...current[0]!, logp }] };
+  const told = metricValues(evaluate({ kind: "rec", clip: "two_side" }, batch));
+  assert.equal(told["rec/masked_positive"], 2 / 4);
+  assert.equal(told["rec/masked_negative"], 1 / 4);
+  assert.ok(Math.abs(told["ratio/p50"]! - 0.75) < 1e-12);
+  assert.ok(Math.abs(told["ratio/p75"]! - 1.125) < 1e-12);
+});

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { regressGroup } from "../../src/algorithms/objective/group-regression.js";
+import { groupRecord, recordGroup, regressGroup } from "../../src/algorithms/objective/group-regression.js";
 import { makeObjective } from "../../src/algorithms/objective/registry.js";
-import { emptyTally } from "../../src/algorithms/tally.js";
+import { emptyTally, metricValues } from "../../src/algorithms/tally.js";
 import { objectiveSchema } from "../../src/config/schema/objective.js";
 import { type Batch, randomBatch } from "../random-rows.js";
 
@@ -72,4 +72,18 @@ test("groups of equal rewards are left out, or only pulled together when asked",
   assert.ok(evaluate({}, batch).gradients.every(({ dlogp }) => dlogp.every((value) => value === 0)));
   const pulled = evaluate({ skip_zero_variance: false, sigma_smooth: 0.1 }, batch);
   assert.ok(pulled.gradients.some(({ dlogp }) => dlogp.some((value) => value !== 0)));
+});
+
+test("the record tells how log-ratios of a group spread and whether they follow the advantages", () => {
+  const told = (target: number[], rho: number[]) => {
+    const log = emptyTally();
+    recordGroup(groupRecord(target, rho), log);
+    return metricValues(log);
+  };
+  const { "reg/rho_std": deviation, "reg/correlation": together } = told([1, 0, -1], [0.2, 0.1, 0.3]);
+  assert.ok(Math.abs(deviation! - Math.sqrt(0.02 / 3)) < 1e-15);
+  assert.ok(Math.abs(together! + 0.5) < 1e-12);
+  assert.deepEqual(told([1, 0, -1], [0, 0, 0]), { "reg/rho_std": 0 });
+  const { metrics } = evaluate({}, randomBatch(44));
+  assert.equal((metrics["reg/rho_std"] as { count: number }).count, 3);
 });

@@ -100,9 +100,11 @@ test("a prompt harder than those of late is drawn again with the beginning of th
     [1, 0],
   );
   assert.ok(Math.abs(Number(hinted!.meta.difficulty) - 0.6) < 1e-12);
+  const { difficulty } = hinted!.meta;
   assert.deepEqual(hintMetrics([hinted!]), {
     "hint/share": 1,
-    "hint/difficulty": hinted!.meta.difficulty,
+    "hint/difficulty": difficulty,
+    ...Object.fromEntries(["05", "25", "50", "75", "95"].map((q) => [`hint/difficulty/p${q}`, difficulty])),
     "hint/level": hinted!.meta.difficulty,
     "hint/zero_std_before": 1,
   });

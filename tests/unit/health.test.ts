@@ -30,3 +30,12 @@ test("bounds can be moved and taken away, one by one or all together", () => {
   assert.deepEqual(said("length/truncated", [1, 1], { patience: 2, truncated_max: null }), []);
   assert.deepEqual(said("length/truncated", Array(20).fill(1), null), []);
 });
+
+test("a mean reward that falls below half of its best mean over `patience` steps is told once as a collapse", () => {
+  assert.deepEqual(said("reward/mean", [0.2, 0.8, 0.8, 0.8, 0.5, 0.4, 0.2, 0.1, 0.1]), [
+    "advice: reward/mean has fallen to 0.367 over 3 steps, after 0.800 at its best: the run may have collapsed; go back to an earlier checkpoint with a lower optimizer.learning_rate or weaker penalties",
+  ]);
+  assert.deepEqual(said("reward/mean", [0.8, 0.8, 0.8, 0, 0.8, 0.8, 0.8]), []);
+  assert.deepEqual(said("reward/mean", [-1, -1, -1, -5, -5, -5]), []);
+  assert.deepEqual(said("reward/mean", [1, 1, 1, 0, 0, 0], { patience: 3, reward_drop_max: null }), []);
+});

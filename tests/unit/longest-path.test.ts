@@ -31,3 +31,12 @@ test("an early exit's path holds the thought, the forced text and its answer", (
   const serial = "{kind: serial_group, inducer: stop.</think>, answer_max_tokens: 8}";
   assert.equal(longest(`{max_completion_tokens: 30, strategy: ${serial}}`), 100 + 30 + "stop.</think>".length + 8);
 });
+
+test("prompts that the rollout makes are counted: those with a hint, and those of single steps", () => {
+  const hint = "{kind: difficulty_hint, guide: show.answer, prompt: hint}";
+  assert.equal(longest(`{max_completion_tokens: 30, strategy: ${hint}}`), 100 + "show.answer".length + 30 + 30);
+  const prompts = "{template: now.here, history: 2, history_item: abc}";
+  const environment = `{kind: grid_world, max_turn_tokens: 4, max_observation_tokens: 9, step_prompts: ${prompts}}`;
+  const added = "now.here".length + 9 + 2 * (9 + 4 + 3);
+  assert.equal(longest(`{max_completion_tokens: 30, environment: ${environment}}`), 100 + added + 30);
+});

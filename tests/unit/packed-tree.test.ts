@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BLOCK_KEYS } from "../../src/engine/attention-plan.js";
 import { type PackedTree, packEpisodes } from "../../src/model/packed-tree.js";
+import { predictedSpeedup } from "../../src/model/packing-cost.js";
 import { type Episode, responseLength } from "../../src/tree/episode.js";
 import { pathSegments, pathTokens, type Segment } from "../../src/tree/segment.js";
 import { episode, integers, richForest, segment } from "../forests.js";
@@ -147,4 +148,26 @@ test("random forests keep the promises: any branch points, empty segments, borde
     }
     checkTree(episodes, wanted);
   }
+});
+
+test("the predicted speed-up is 1 for single paths, and nears the group size where prompts outweigh all else", () => {
+  const shape = { layers: 2, hiddenSize: 8, intermediateSize: 16, heads: 2, kvHeads: 1, headDim: 4, vocabSize: 30 };
+  const segment = (parent: Segment | null, length: number): Segment => ({
+    id: 0,
+    parent,
+    at: parent?.tokens.length ?? 0,
+    tokens: new Int32Array(length),
+    origin: new Uint8Array(length),
+    policy: "main",
+  });
+  assert.equal(predictedSpeedup([], shape), 1);
+  assert.equal(predictedSpeedup([segment(segment(null, 5), 3)], shape), 1);
+  const prompt = segment(null, 5000);
+  const group = Array.from({ length: 4 }, () => segment(prompt, 1));
+  assert.ok(Math.abs(predictedSpeedup(group, shape) - 4) < 0.01);
+  // Two responses of 2 to a prompt of 3: 10 tokens and 50 pairs by themselves, 7 and 41 shared.
+  const small = segment(null, 3);
+  const weights = 2 * 8 * (2 * 3 * 4 + 3 * 16) + 8 * 30;
+  const cost = (tokens: number, pairs: number) => weights * tokens + 2 * 2 * 4 * pairs;
+  assert.equal(predictedSpeedup([segment(small, 2), segment(small, 2)], shape), cost(10, 50) / cost(7, 41));
 });

@@ -72,4 +72,12 @@ test("a recommendation reward gives one value per rank, and their mean as the co
   const scores = await rewards.score(samplesOf(["Heat (1995)", "none"], { record }), training);
   assert.deepEqual([...scores.spans.hits![0]!], [1, 0, 0, 0]);
   assert.deepEqual(scores.components.hits, [0.25, 0]);
+  assert.deepEqual(scores.details, [{ "hits/items": 1, "hits/in_catalog": 1 }, { "hits/items": 0 }]);
+});
+
+test("the parts of a boxed answer's score are noted beside it", async (t) => {
+  const rewards = await rewardsIn(t, [{ name: "box", kind: "latex_boxed", answer: "{answer}" }]);
+  const { details } = await rewards.score(samplesOf(["\\boxed{4}", "\\boxed{5}", "4"]), training);
+  const score = (format: number, accuracy: number) => ({ "box/format": format, "box/accuracy": accuracy });
+  assert.deepEqual(details, [score(1, 1), score(1, 0), score(0, 0)]);
 });

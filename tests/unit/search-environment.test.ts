@@ -144,3 +144,28 @@ test("a transcript is think, then searches with what they found and thoughts, th
   assert.ok(!isSearchTranscript("<think>a<search></think><answer>c</answer>"));
   assert.ok(!isSearchTranscript(""));
 });
+
+test("the environment tells the mean seconds of its searches since it was last asked", async () => {
+  const slow = { search: async () => new Promise<string[][]>((done) => setTimeout(() => done([["T\nb"]]), 20)) };
+  const environment = searchEnvironment(slow, 1);
+  assert.deepEqual(environment.metrics!(), {});
+  const [run] = await environment.start({ text: "q" } as never, 1);
+  await run!.step("<search>a</search>", false);
+  await run!.step("<search>b</search>", true);
+  const { "time/retrieval_s": seconds } = environment.metrics!();
+  assert.ok(seconds! > 0.01 && seconds! < 5, `${seconds}`);
+  assert.deepEqual(environment.metrics!(), {});
+});
+
+test("a qa reward notes whether what was found holds a right answer, where something was found", () => {
+  const notes: [string, number][] = [];
+  const note = (what: string, value: number) => notes.push([what, value]);
+  const score = qa({});
+  score(sample("<information>the Eiffel tower</information><answer>x</answer>", { gold: "Eiffel Tower" }), note);
+  score(sample("<information>nothing</information>", { gold: "Eiffel Tower" }), note);
+  score(sample("<answer>Eiffel Tower</answer>", { gold: "Eiffel Tower" }), note);
+  assert.deepEqual(notes, [
+    ["hit", 1],
+    ["hit", 0],
+  ]);
+});

@@ -7,6 +7,7 @@ import { averagedEloRatings, eloRatings, type Match } from "../../src/eval/elo.j
 import { createRewards } from "../../src/rewards/reward-set.js";
 import { cosine, mapCosine } from "../../src/rewards/semantic/cosine.js";
 import { explanationOf } from "../../src/rewards/semantic/explanation.js";
+import { languageOf } from "../../src/rewards/semantic/language.js";
 import { rougeL } from "../../src/rewards/semantic/rouge-l.js";
 import { row, sample } from "../golden/adapter.js";
 
@@ -92,4 +93,39 @@ test("ratings keep their sum, and their average over shuffles does not favour th
   assert.ok(inOrder.b! > inOrder.a! + 100);
   const fair = averagedEloRatings(matches, options, { shuffles: 200, seed: 1 });
   assert.ok(Math.abs(fair.a! - fair.b!) < 20);
+});
+
+test("explanations of a group that grow alike, and those in another language than their reference, are told", async () => {
+  const { rewards } = await withLetters({});
+  const english = "this is the answer that was given with care";
+  const italian = "questo è il motivo per cui la risposta non è giusta";
+  const ref = "the reason is that it was not the same as this";
+  await rewards.score(
+    [english, italian, "aa", ""].map((text) => sample(text, { ref })),
+    context,
+  );
+  const metrics = rewards.metrics();
+  const letters = (text: string) => Float64Array.from("abc", (letter) => text.split(letter).length - 1);
+  const vectors = [english, italian, "aa"].map(letters);
+  const want =
+    (cosine(vectors[0]!, vectors[1]!) + cosine(vectors[0]!, vectors[2]!) + cosine(vectors[1]!, vectors[2]!)) / 3;
+  assert.equal(metrics["reward/semantic/self_similarity"], want);
+  assert.equal(metrics["reward/semantic/other_language"], 0.5);
+  assert.equal(metrics["reward/semantic/empty"], 0.25);
+  await rewards.close();
+});
+
+test("the language of a text is told by its function words, and not from a few or as many of two", () => {
+  const texts = {
+    de: "Das ist nicht der Grund, denn die Antwort wird auch von einer anderen gegeben",
+    en: "It was the reason that they were not given with this answer",
+    es: "La respuesta es una de las que están en el texto, pero también hay otras para ella",
+    fr: "Les raisons sont dans le texte et la réponse est une des plus simples",
+    it: "La risposta è una di quelle che non sono nel testo, perché il motivo è più semplice",
+    nl: "Het is niet een van de redenen die in dat boek zijn, maar ook voor deze",
+    pt: "A resposta não é uma das que são do texto, mas também há outras para ela",
+  };
+  for (const [language, text] of Object.entries(texts)) assert.equal(languageOf(text), language);
+  assert.equal(languageOf("42"), null);
+  assert.equal(languageOf("the is of der die das"), null);
 });

@@ -1,5 +1,7 @@
 #include "kernels/blend.h"
 
+#include <vector>
+
 #include "binding/args.h"
 
 namespace grpo {
@@ -13,6 +15,19 @@ void blend_tensors(const Napi::CallbackInfo& info) {
   if (target.dtype == DType::i32 || target.dtype == DType::u8) a.fail("target must hold floating-point numbers");
   std::uint16_t* low = a.has(3) ? static_cast<std::uint16_t*>(a.tensor(3, "low", 2 * target.numel, DType::u8).data) : nullptr;
   blend(a.pool(), target.dtype, target.numel, a.number(2, "weight"), source.data, target.data, low);
+}
+
+// squareDistance(a, b): the sum of squared differences of two tensors of one type
+Napi::Value square_distance(const Napi::CallbackInfo& info) {
+  const Args args(info, "squareDistance");
+  const Tensor& a = args.tensor(0, "a");
+  const Tensor& b = args.tensor(1, "b", a.numel, a.dtype);
+  if (a.dtype == DType::i32 || a.dtype == DType::u8) args.fail("a must hold floating-point numbers");
+  std::vector<double> sums((a.numel + kDistanceChunk - 1) / kDistanceChunk);
+  square_distances(args.pool(), a.dtype, a.numel, a.data, b.data, sums.data());
+  double total = 0;
+  for (const double s : sums) total += s;
+  return Napi::Number::New(info.Env(), total);
 }
 
 // tensorCopy(target, targetOffset, source, sourceOffset, count): elements of one tensor into another
@@ -31,6 +46,7 @@ void copy(const Napi::CallbackInfo& info) {
 
 void register_blend(Napi::Env env, Napi::Object exports) {
   expose(env, exports, "blend", blend_tensors);
+  expose(env, exports, "squareDistance", square_distance);
   expose(env, exports, "tensorCopy", copy);
 }
 

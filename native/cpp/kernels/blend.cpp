@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "kernels/lanes.h"
+
 namespace grpo {
 namespace {
 
@@ -30,6 +32,19 @@ void blend_masters(ThreadPool& pool, std::size_t count, float weight, const bf16
   });
 }
 
+template <class T>
+void distances_as(ThreadPool& pool, std::size_t count, const T* a, const T* b, double* sums) {
+  parallel_for(pool, (count + kDistanceChunk - 1) / kDistanceChunk, [=](std::size_t chunk, int) {
+    const std::size_t end = (chunk + 1) * kDistanceChunk < count ? (chunk + 1) * kDistanceChunk : count;
+    LaneSum<double> sum;
+    for (std::size_t i = chunk * kDistanceChunk; i < end; ++i) {
+      const double d = static_cast<double>(load(a[i])) - static_cast<double>(load(b[i]));
+      sum.add_product(i, d, d);
+    }
+    sums[chunk] = sum.total();
+  });
+}
+
 }  // namespace
 
 void blend(ThreadPool& pool, DType dtype, std::size_t count, double weight, const void* source, void* target,
@@ -42,6 +57,15 @@ void blend(ThreadPool& pool, DType dtype, std::size_t count, double weight, cons
     blend_as(pool, count, static_cast<float>(weight), static_cast<const bf16*>(source), static_cast<bf16*>(target));
   else
     blend_as(pool, count, weight, static_cast<const double*>(source), static_cast<double*>(target));
+}
+
+void square_distances(ThreadPool& pool, DType dtype, std::size_t count, const void* a, const void* b, double* sums) noexcept {
+  if (dtype == DType::f32)
+    distances_as(pool, count, static_cast<const float*>(a), static_cast<const float*>(b), sums);
+  else if (dtype == DType::bf16)
+    distances_as(pool, count, static_cast<const bf16*>(a), static_cast<const bf16*>(b), sums);
+  else
+    distances_as(pool, count, static_cast<const double*>(a), static_cast<const double*>(b), sums);
 }
 
 }  // namespace grpo

@@ -14,4 +14,10 @@ namespace grpo {
 void blend(ThreadPool& pool, DType dtype, std::size_t count, double weight, const void* source, void* target,
            std::uint16_t* low) noexcept;
 
+constexpr std::size_t kDistanceChunk = 1 << 16;
+
+// sums[j] = sum of (a[i] - b[i])^2 over the j-th chunk of 65536 elements, in float64: lane i mod 16 in ascending order, then the
+// lane tree of kernels/lanes.h. Added in order by the caller, they give a distance that does not depend on threads.
+void square_distances(ThreadPool& pool, DType dtype, std::size_t count, const void* a, const void* b, double* sums) noexcept;
+
 }  // namespace grpo

@@ -2,7 +2,7 @@ import { QuantileTracker } from "../quantile-tracker.js";
 import { riskOf, type Thresholds } from "../risk.js";
 import { type RiskConfig, riskBundle, riskHistory } from "../risk-bundle.js";
 import { outcome, spread, trainedGroups } from "../rows.js";
-import { addMax, addMean } from "../tally.js";
+import { addMax, addMean, addValue } from "../tally.js";
 import {
   type AdvantageEstimator,
   type MetricLog,
@@ -77,7 +77,10 @@ export class RiskEstimator implements AdvantageEstimator, StatefulComponent {
       addMean(log, `risk/${name}`, value, 1);
     addMean(log, "risk/q_alpha", thresholds.down, 1);
     addMean(log, "risk/q_beta", thresholds.up, 1);
-    for (const score of scores) addMean(log, "risk/score", score, 1);
+    for (const score of scores) {
+      addMean(log, "risk/score", score, 1);
+      addValue(log, "risk/score_spread", score);
+    }
   }
 
   saveState(): unknown {

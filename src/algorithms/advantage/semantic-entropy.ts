@@ -1,6 +1,7 @@
 import type { AdvantageTransformConfig } from "../../config/schema/advantage.js";
 import { trainedActions, trainedGroups } from "../rows.js";
-import { addMax, addMean, addMin } from "../tally.js";
+import { correlation, mean } from "../statistics.js";
+import { addMax, addMean, addMin, addValue } from "../tally.js";
 import type { AdvantageTransform, Row } from "../types.js";
 
 export type SemanticEntropyConfig = Extract<AdvantageTransformConfig, { kind: "semantic_entropy" }>;
@@ -61,6 +62,7 @@ export function semanticEntropyTransform(config: SemanticEntropyConfig): Advanta
     needs: { rollout: true, answer: true },
     apply: (rows, advantages, log) => {
       const scaled = [...advantages];
+      const seen: { entropy: number[]; reward: number[] } = { entropy: [], reward: [] };
       for (const members of trainedGroups(rows)) {
         const answers = members.map((i) => rows[i]!.answer ?? null);
         const clusters = clusterAnswers(answers);
@@ -74,7 +76,12 @@ export function semanticEntropyTransform(config: SemanticEntropyConfig): Advanta
         addMean(log, "semantic_entropy/factor", factor, 1);
         addMean(log, "semantic_entropy/clusters", Math.max(...clusters) + 1, 1);
         addMean(log, "semantic_entropy/no_answer", answers.filter((answer) => answer === null).length, members.length);
+        if (members.length > 1) addValue(log, "semantic_entropy/relative", entropy / Math.log(members.length));
+        seen.entropy.push(entropy);
+        seen.reward.push(mean(members.map((i) => rows[i]!.reward)));
       }
+      const together = correlation(seen.entropy, seen.reward);
+      if (Number.isFinite(together)) addMean(log, "semantic_entropy/reward_correlation", together, 1);
       return scaled;
     },
   };

@@ -1,7 +1,8 @@
 import type { AdvantageConfig } from "../../config/schema/advantage.js";
 import { endAction, spansOf, trainedGroups } from "../rows.js";
 import { mean, standardDeviation } from "../statistics.js";
-import type { AdvantageEstimator, Row } from "../types.js";
+import { addMean } from "../tally.js";
+import type { AdvantageEstimator, MetricLog, Row } from "../types.js";
 
 export type SpanGroupConfig = Extract<AdvantageConfig, { kind: "span_group" }>;
 
@@ -31,8 +32,10 @@ export function spanAdvantages(
   rows: readonly Row[],
   config: SpanGroupConfig,
   weights: Readonly<Record<string, number>>,
+  log?: MetricLog,
 ): Float64Array[] {
   const rewards = rows.map((row) => spanRewards(row, weights, config.positions));
+  recordPositions(rewards, config, log);
   const advantages = rewards.map((values) => new Float64Array(values.length).fill(Number.NaN));
   for (const members of trainedGroups(rows)) {
     for (let k = 0; k < config.positions; k++) {
@@ -47,6 +50,16 @@ export function spanAdvantages(
   return advantages;
 }
 
+/** Mean and deviation of the rewards at each position over the step. */
+function recordPositions(rewards: readonly Float64Array[], { span, positions }: SpanGroupConfig, log?: MetricLog) {
+  for (let k = 0; k < positions; k++) {
+    const column = rewards.map((values) => values[k]!).filter((value) => !Number.isNaN(value));
+    if (column.length === 0) continue;
+    addMean(log, `${span}/reward_${k + 1}`, mean(column), 1);
+    if (column.length > 1) addMean(log, `${span}/reward_std_${k + 1}`, standardDeviation(column, "sample"), 1);
+  }
+}
+
 /** Estimator of {@link spanAdvantages}: actions of a span get its advantage; other actions, and the end of a row, get 0. */
 export function spanGroupEstimator(
   config: SpanGroupConfig,
@@ -54,8 +67,8 @@ export function spanGroupEstimator(
 ): AdvantageEstimator {
   return {
     needs: {},
-    estimate: (rows) => {
-      const perSpan = spanAdvantages(rows, config, weights);
+    estimate: (rows, log) => {
+      const perSpan = spanAdvantages(rows, config, weights, log);
       return rows.map((row, i) => {
         const ids = spansOf(row, config.span);
         const end = endAction(row);

@@ -26,7 +26,7 @@ interface PreserveState extends Minibatch {
  */
 export function likelihoodPreserve(config: PreserveConfig, searches = meanSearches): Term<PreserveState> {
   return {
-    needs: config.answer_coefficient !== null || config.adaptive ? { old: true, pieces: true } : { old: true },
+    needs: { old: true, pieces: true },
     prepare: (minibatch) => {
       const { rows, masks, counts } = minibatch;
       const actions = counts.actions ?? masks.reduce((sum, mask) => sum + maskSum(mask), 0);

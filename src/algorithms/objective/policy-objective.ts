@@ -153,6 +153,7 @@ export class PolicyObjective implements Objective<PolicyState> {
     tally.loss += loss;
     addMean(tally, "policy/loss", policyLoss, maskSum(mask));
     this.#record(row, current, old, mask, ratio, share, out, tally);
+    if (this.#parts.rollout_correction !== null) recordWeights(weight!, mask, tally);
     return gradient;
   }
 
@@ -224,6 +225,7 @@ export class PolicyObjective implements Objective<PolicyState> {
       addMin(tally, "ratio/min", ratio[t]!);
       addMax(tally, "ratio/max", ratio[t]!);
     }
+    addMean(tally, "ratio/mean", maskedSum(ratio, mask), actions);
     addMean(tally, "kl/old", drift, actions);
     if (current.entropy !== undefined) addMean(tally, "entropy/mean", maskedSum(current.entropy, mask), actions);
     if (rule.clips === null) return;
@@ -248,6 +250,16 @@ export class PolicyObjective implements Objective<PolicyState> {
     addMin(tally, "ratio/clip_low_min", low / count);
     addMax(tally, "ratio/clip_high_max", high / count);
   }
+}
+
+/** What the rollout correction makes of the actions. */
+function recordWeights(weights: Float64Array, mask: Uint8Array, tally: Tally): void {
+  addMean(tally, "rollout/weight_mean", maskedSum(weights, mask), maskSum(mask));
+  weights.forEach((weight, t) => {
+    if (mask[t] !== 1) return;
+    addMin(tally, "rollout/weight_min", weight);
+    addMax(tally, "rollout/weight_max", weight);
+  });
 }
 
 function sampledEntropy(row: Row): Float64Array {

@@ -1,5 +1,7 @@
 import type { ObjectiveConfig } from "../../config/schema/objective.js";
 import { clamp } from "../statistics.js";
+import { addMean, addValue } from "../tally.js";
+import { maskSum } from "./aggregation.js";
 import type { PolicyRule } from "./rule.js";
 
 type RecConfig = Extract<ObjectiveConfig, { kind: "rec" }>;
@@ -28,18 +30,24 @@ export function recRule(config: RecConfig): PolicyRule {
   return {
     usesWeight: false,
     clips: "action",
-    evaluate({ mask, ratio, logp, old, advantage }, out) {
+    evaluate({ mask, ratio, logp, old, advantage }, out, tally) {
+      const masked = { positive: 0, negative: 0 };
       for (let t = 0; t < mask.length; t++) {
         if (mask[t] !== 1) continue;
         const A = advantage[t]!;
         const r = ratio[t]!;
+        addValue(tally, "ratio", r);
         if (!recKeeps(r, A, config)) {
           out.clipped[t] = r < 1 ? -1 : 1;
+          masked[A < 0 ? "negative" : "positive"] += 1;
           continue;
         }
         const slope = -A * weigh(A, r, logp[t]! - old[t]!);
         out.loss[t] = slope * logp[t]!;
         out.dlogp[t] = slope;
+      }
+      for (const sign of ["positive", "negative"] as const) {
+        addMean(tally, `rec/masked_${sign}`, masked[sign], maskSum(mask));
       }
     },
   };

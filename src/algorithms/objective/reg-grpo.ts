@@ -4,7 +4,7 @@ import { rowAdvantage, trainedGroups } from "../rows.js";
 import { addMean } from "../tally.js";
 import type { Current, Needs, Objective, Row, RowGradient, Tally } from "../types.js";
 import { maskedSum, maskSum } from "./aggregation.js";
-import { regressGroup } from "./group-regression.js";
+import { type GroupRecord, groupRecord, recordGroup, regressGroup } from "./group-regression.js";
 import { type KlLoss, klLoss } from "./kl-loss.js";
 
 export type RegGrpoConfig = Extract<ObjectiveConfig, { kind: "reg_grpo" }>;
@@ -19,7 +19,8 @@ interface RegState {
   predicted: Float64Array;
   /** Weight of the row: 1 / (groups x rows of its group). */
   share: Float64Array;
-  klCoefficient: number;
+  /** What is recorded of a group, by its first row. */
+  groups: Map<number, GroupRecord>;
 }
 
 /**
@@ -53,7 +54,7 @@ export class RegGrpo implements Objective<RegState> {
       rho: Float64Array.from(rows, (row, i) => responseLogRatio(row, current[i]!.logp, reduction)),
       predicted: array(),
       share: array(),
-      klCoefficient: this.#kl?.coefficient ?? 0,
+      groups: new Map(),
     };
     const groups = trainedGroups(rows);
     for (const members of groups) {
@@ -61,6 +62,7 @@ export class RegGrpo implements Objective<RegState> {
       const rho = members.map((i) => state.rho[i]!);
       const fit = regressGroup(target, rho, sigma_smooth, detach_std);
       const skip = skip_zero_variance && target.every((value) => value === 0);
+      state.groups.set(members[0]!, groupRecord(target, rho));
       members.forEach((i, k) => {
         state.share[i] = rows[i]!.weight / (groups.length * members.length);
         state.predicted[i] = fit.predicted[k]!;
@@ -84,14 +86,13 @@ export class RegGrpo implements Objective<RegState> {
     const dlogp = Float64Array.from(row.mask, (on) => (on === 1 ? drho : 0));
     tally.loss += state.loss[index]!;
     if (this.#kl !== null) {
-      const beta = (state.klCoefficient * share) / trained;
+      const beta = (this.#kl.coefficient * share) / trained;
       const sum = this.#kl.add(row, row.mask, logp, beta, dlogp);
       tally.loss += beta * sum;
       addMean(tally, "kl/mean", sum / trained, 1);
     }
     if (share > 0) addMean(tally, "reg/loss", state.loss[index]! / share, 1);
-    addMean(tally, "reg/rho_squared", state.rho[index]! ** 2, 1);
-    addMean(tally, "reg/advantage_x_predicted", rowAdvantage(row) * state.predicted[index]!, 1);
+    recordGroup(state.groups.get(index), tally);
     if (entropy !== undefined) addMean(tally, "entropy/mean", maskedSum(entropy, row.mask), maskSum(row.mask));
     return { dlogp };
   }

@@ -58,11 +58,13 @@ export class EllipticalShaper implements RewardShaper, StatefulComponent {
       addMean(log, "elliptical/scaled", beta * kept, 1);
       addMean(log, "elliptical/extrinsic", extrinsic[k]!, 1);
       addMean(log, "elliptical/total", group[k]!.reward, 1);
+      const { hiddenLogprob = Number.NaN } = group[k]!;
+      if (!Number.isNaN(hiddenLogprob)) addMean(log, "elliptical/base_logprob", hiddenLogprob, 1);
     });
     if (raw.length > 1) addMean(log, "elliptical/bonus_std", standardDeviation(raw, "sample"), 1);
     const right = extrinsic.reduce((sum, reward) => sum + reward, 0);
-    addMean(log, "elliptical/none_correct", right === 0 ? 1 : 0, 1);
-    addMean(log, "elliptical/all_correct", right === group.length ? 1 : 0, 1);
+    const kind = right === 0 ? "none" : right === group.length ? "all" : "some";
+    for (const one of ["none", "some", "all"]) addMean(log, `elliptical/${one}_correct`, one === kind ? 1 : 0, 1);
   }
 
   #memory(id: string): FeatureMemory {

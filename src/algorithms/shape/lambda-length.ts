@@ -62,6 +62,8 @@ export function lambdaLengthShaper(config: LambdaLengthConfig): RewardShaper {
       if (chosen.length > 0) addMean(log, "lambda/threshold_ratio", ratios[chosen.at(-1)!]!, 1);
       trainedGroups(rows).forEach((members, k) => {
         const place = chosen.includes(k) ? "inside" : "outside";
+        const right = ratios[k]! * members.length;
+        addMean(log, "lambda/penalised", place === "inside" ? right : 0, right);
         for (const i of members) addMean(log, `lambda/length_${place}`, trainedActions(rows[i]!), 1);
       });
     },

@@ -2,8 +2,9 @@ import type { ShapeConfig } from "../../config/schema/shape.js";
 import { maskedSum } from "../objective/aggregation.js";
 import { placesByProbability } from "../probability-places.js";
 import { trainedActions, trainedGroups } from "../rows.js";
+import { SeenSolutions } from "../seen-solutions.js";
 import { addMean } from "../tally.js";
-import type { RewardShaper, Row } from "../types.js";
+import type { RewardShaper, Row, StatefulComponent } from "../types.js";
 import { groupUplift } from "../uplift.js";
 
 export type UnlikelinessConfig = Extract<ShapeConfig[number], { kind: "unlikeliness" }>;
@@ -32,9 +33,14 @@ function rowLogprob(row: Row, logp: Float64Array, reduction: "mean" | "sum"): nu
  * `uplift`, one more pass after the update records which of the rewarded samples have become more probable, by quarter of the
  * places.
  */
-export function unlikelinessShaper({ beta, logprob, first_place, uplift }: UnlikelinessConfig): RewardShaper {
+export function unlikelinessShaper(config: UnlikelinessConfig): RewardShaper & StatefulComponent {
+  const { beta, logprob, first_place, uplift } = config;
+  const seen = new SeenSolutions();
   let rewarded = new Set<Row>();
   return {
+    stateName: "unlikeliness",
+    saveState: () => seen.saveState(),
+    loadState: (state) => seen.loadState(state),
     needs: { old: true, ...(uplift && { updated: true }) },
     shape: (rows, log) => {
       rewarded = new Set(rows.filter(({ reward }) => reward > 0));
@@ -42,11 +48,15 @@ export function unlikelinessShaper({ beta, logprob, first_place, uplift }: Unlik
         const places = placesByProbability(members.map((i) => oldLogprob(rows[i]!, logprob)));
         members.forEach((i, k) => {
           const row = rows[i]!;
-          if (row.reward > 0) addMean(log, "unlikeliness/place_rewarded", places[k]!, 1);
+          if (row.reward > 0) {
+            addMean(log, "unlikeliness/place_rewarded", places[k]!, 1);
+            seen.add(row.record, row.text);
+          }
           row.reward *= unlikelinessFactor(places[k]!, members.length, beta, first_place === 0 ? 0 : 1);
           if (!Number.isNaN(row.reward)) addMean(log, "unlikeliness/reward", row.reward, 1);
         });
       }
+      addMean(log, "unlikeliness/solutions", seen.count, 1);
     },
     ...(uplift && {
       review: (rows, log) => {

@@ -2,7 +2,7 @@ import type { Argv, CommandModule } from "yargs";
 
 async function schema(): Promise<void> {
   const { jsonSchema } = await import("../../config/explain.js");
-  process.stdout.write(`${JSON.stringify(jsonSchema(), null, 2)}\n`);
+  process.stdout.write(`${JSON.stringify(jsonSchema(), null, 1)}\n`);
 }
 
 async function explain({ key }: { key: string }): Promise<void> {

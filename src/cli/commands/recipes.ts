@@ -8,16 +8,12 @@ async function list(): Promise<void> {
     process.stdout.write(`${name.padEnd(width)}  ${info.summary}\n`);
     process.stdout.write(`${" ".repeat(width)}  touches ${info.stage}; ${info.paper}\n`);
   }
+  process.stdout.write("\nOne in full: grpo recipes show NAME. In a configuration: `extends: recipe:NAME`.\n");
 }
 
 async function show({ name }: { name: string }): Promise<void> {
-  const { readRecipe } = await import("../../config/recipes.js");
-  const { text, info } = readRecipe(name);
-  const metrics = info.metrics.length === 0 ? "none" : info.metrics.join(", ");
-  process.stdout.write(
-    `${name}: ${info.summary}\n  paper: ${info.paper}\n  against the defaults: ${info.changes}\n` +
-      `  metrics to watch: ${metrics}\n  use when: ${info.use_when}\n\nextends: recipe:${name}\n\n${text}`,
-  );
+  const { recipePage } = await import("../../pipeline/recipe-page.js");
+  process.stdout.write(recipePage(name));
 }
 
 export const recipesCommand: CommandModule = {

@@ -111,6 +111,14 @@ export const dataSchema = z
     select: selectSchema,
     prompt: promptSchema,
     completion: z.string().default("{answer}").describe("Text that an sft stage teaches, with {column} in it."),
+    metrics_by: z
+      .string()
+      .min(1)
+      .nullable()
+      .default(null)
+      .describe(
+        "Column whose values get reward metrics of their own, as `reward/mean@VALUE`: sources or types of problems, at most 50. Rows without it are left out; null is none.",
+      ),
     max_prompt_tokens: z.int().positive().default(512).describe("Longer prompts are handled as `long_prompts` says."),
     long_prompts: z
       .enum(["drop", "error"])

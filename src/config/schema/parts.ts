@@ -9,3 +9,12 @@ export function pathString() {
 export function defaultKind<Kind extends string>(kind: Kind) {
   return z.literal(kind).optional().default(kind);
 }
+
+/** A regular expression of JavaScript with the flags `s` and `u`. */
+export const regularExpression = z.string().superRefine((source, context) => {
+  try {
+    new RegExp(source, "su");
+  } catch (cause) {
+    context.addIssue({ code: "custom", message: `not a regular expression: ${(cause as Error).message}` });
+  }
+});

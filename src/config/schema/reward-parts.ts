@@ -1,12 +1,6 @@
 import { z } from "zod";
 
-export const pattern = z.string().superRefine((source, context) => {
-  try {
-    new RegExp(source, "su");
-  } catch (cause) {
-    context.addIssue({ code: "custom", message: `not a regular expression: ${(cause as Error).message}` });
-  }
-});
+export { regularExpression as pattern } from "./parts.js";
 
 export const common = {
   name: z

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { environmentSchema } from "./environment.js";
-import { defaultKind } from "./parts.js";
+import { defaultKind, regularExpression } from "./parts.js";
 
 const parallel = z.strictObject({ kind: defaultKind("parallel") }).describe("The whole group from one prompt.");
 
@@ -121,6 +121,15 @@ export const rolloutSchema = z
       .default([])
       .describe("How responses are cut into named spans, for ratios and advantages of their own."),
     stop: z.array(z.string().min(1)).default([]).describe("Texts that end a completion, besides the end tokens."),
+    phrases: z
+      .record(
+        z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "a phrase's name is letters, digits and underscores"),
+        regularExpression,
+      )
+      .default({})
+      .describe(
+        "Regular expressions (case aside) that are counted in completions, by name: `phrase/NAME` is how often, `phrase/NAME_share` in how many. They change nothing.",
+      ),
   })
   .prefault({})
   .describe("How completions are drawn.");

@@ -47,6 +47,10 @@ export const runSchema = z
         kl_max: bound(2, "Largest divergence from the reference in nats per token."),
         clip_max: bound(0.3, "Largest share of tokens whose ratio is clipped."),
         truncated_max: bound(0.8, "Largest share of completions cut at the token limit."),
+        reward_drop_max: bound(
+          0.5,
+          "Largest fall of the mean reward over `patience` steps below the best such mean, as a share of it: a collapse.",
+        ),
         all_wrong_max: bound(0.8, "Largest share of groups in which every completion is wrong."),
       })
       .prefault({})

@@ -25,3 +25,9 @@ export function advanceAverage(
   if (step % every !== 0) return;
   for (const [i, target] of slot.entries()) moveTowards(target, source[i]!, 1 - decay, low[i]);
 }
+
+/** Euclidean distance of two lists of tensors, pairwise of one size and type; float64, the same for any number of threads. */
+export function distance(a: readonly Tensor[], b: readonly Tensor[]): number {
+  const addon = loadAddon();
+  return Math.sqrt(a.reduce((sum, tensor, i) => sum + addon.squareDistance(tensor.handle, b[i]!.handle), 0));
+}

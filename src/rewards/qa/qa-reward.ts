@@ -8,21 +8,22 @@ import { isSearchTranscript, retrievalHit, searchFormatReward } from "./search-f
 
 /**
  * Short answers to questions (Search-R1, arXiv 2503.09516): 1 where the last `<answer>` that the policy wrote matches one of the
- * right ones. With `structure`, the form of the whole transcript counts as well.
+ * right ones. With `structure`, the form of the whole transcript counts as well. Notes whether what was found holds a right one.
  */
 export function qaReward(spec: RewardSpecOf<"qa">): SampleScorer {
   const golden = compileAnswer(spec.name, spec.answer);
   const matches = spec.match === "exact" ? exactMatch : substringMatch;
-  return (sample) => {
+  return (sample, note) => {
     const wanted = golden(sample);
     if (wanted === null) return null;
     const right = answerList(wanted);
+    const found = sample.completion.includes("<information>") ? retrievalHit(sample.completion, right) : null;
+    if (found !== null) note?.("hit", found ? 1 : 0);
     const answer = answerOf(sample, spec.answer_source);
     const correct = answer === null ? null : matches(answer, right);
     if (spec.structure !== null) {
       const valid = isSearchTranscript(sample.completion);
-      const hit = valid && retrievalHit(sample.completion, right);
-      return searchFormatReward(correct, valid, hit, spec.structure);
+      return searchFormatReward(correct, valid, valid && found === true, spec.structure);
     }
     if (correct === null) return 0;
     return correct ? 1 : spec.format_score;

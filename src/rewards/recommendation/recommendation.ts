@@ -7,7 +7,8 @@ import { parseList } from "./parse-list.js";
 import { catalogKey, rankHits, rankRewards } from "./rank-rewards.js";
 
 /**
- * Rewards of the ranks of a recommendation list: one value per rank, for ratios and advantages of spans.
+ * Rewards of the ranks of a recommendation list: one value per rank, for ratios and advantages of spans. Notes how many items
+ * a list has and which share of them is in the catalog.
  *
  * @param baseDir folder that a relative path of the catalog starts from
  * @throws GrpoError GRPO_REWARD_FILE (exit 4) when the catalog cannot be read; when called, GRPO_DATA for a row without the
@@ -16,10 +17,14 @@ import { catalogKey, rankHits, rankRewards } from "./rank-rewards.js";
 export function recommendationReward(spec: RewardSpecOf<"recommendation">, baseDir: string): SpanScorer {
   const catalog = readCatalog(spec.name, resolve(baseDir, spec.catalog));
   const options = { maxItems: spec.max_items, yearTolerance: spec.year_tolerance, ranks: spec.ranks };
-  return ({ completion, record }) => {
+  return ({ completion, record }, note) => {
     const groundTruth = column(spec.name, record, spec.ground_truth) as [string, unknown][];
     const seen = new Set(spec.seen === null ? [] : (column(spec.name, record, spec.seen) as string[]));
-    const hits = rankHits(parseList(completion), { groundTruth, seen, catalog }, options);
+    const items = parseList(completion);
+    const listed = items.filter(({ title, year }) => catalog.has(catalogKey(title, year)));
+    note?.("items", items.length);
+    if (items.length > 0) note?.("in_catalog", listed.length / items.length);
+    const hits = rankHits(items, { groundTruth, seen, catalog }, options);
     return rankRewards(hits, spec.form, spec.gamma);
   };
 }

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { mean } from "../../src/algorithms/statistics.js";
 import { BLOCK_KEYS } from "../../src/engine/attention-plan.js";
 import { Graph } from "../../src/engine/graph.js";
 import type { Decoder } from "../../src/model/decoder.js";
-import { hiddenMeans } from "../../src/pipeline/hidden-means.js";
-import type { PassOptions } from "../../src/pipeline/policy.js";
-import type { Episode } from "../../src/tree/episode.js";
+import { type PassOptions, scoreEpisodes } from "../../src/pipeline/policy.js";
+import { responseFeatures } from "../../src/pipeline/response-features.js";
+import { type Episode, responseLength } from "../../src/tree/episode.js";
 import { pathTokens } from "../../src/tree/segment.js";
 import { richForest } from "../forests.js";
 import { families, tinyDecoder } from "../tiny-decoder.js";
@@ -41,10 +42,23 @@ async function meanAlone(decoder: Decoder, { leaf, promptLength }: Episode): Pro
 test("the mean hidden state of a response is that of its path by itself, in any cut, sharing prefixes or not", async () => {
   const decoder = tinyDecoder("f32", families["qwen2, tied"]);
   const { all } = richForest(93);
-  const means = await hiddenMeans(decoder, all, options);
-  assert.deepEqual(await hiddenMeans(decoder, all, { ...options, sharedPrefix: false }), means);
-  assert.deepEqual(await hiddenMeans(decoder, all, { ...options, maxTokens: 1 }), means);
+  const features = await responseFeatures(decoder, all, options);
+  assert.deepEqual(await responseFeatures(decoder, all, { ...options, sharedPrefix: false }), features);
+  assert.deepEqual(await responseFeatures(decoder, all, { ...options, maxTokens: 1 }), features);
   for (const [e, episode] of all.entries())
-    assert.deepEqual(means[e], await meanAlone(decoder, episode), `episode ${e}`);
+    assert.deepEqual(features[e]!.hidden, await meanAlone(decoder, episode), `episode ${e}`);
+  decoder.dispose();
+});
+
+test("the mean log-prob of a response is that of a scoring pass", async () => {
+  const decoder = tinyDecoder("f32", families["qwen2, tied"]);
+  const { all } = richForest(93);
+  const features = await responseFeatures(decoder, all, options);
+  const wanted = all.map((episode) => new Uint8Array(responseLength(episode)).fill(1));
+  const { logp } = await scoreEpisodes(decoder, all, wanted, options);
+  assert.deepEqual(
+    features.map(({ logprob }) => logprob),
+    logp.map((values) => mean(values)),
+  );
   decoder.dispose();
 });
