@@ -12,6 +12,8 @@ export const recipeSchema = z.strictObject({
   stage: z.string(),
   paper: z.string(),
   changes: z.string(),
+  /** What a file on this recipe says beside its model, in YAML; with `data:` also in place of a plain data file. */
+  example: z.string().default('rewards: [{name: accuracy, kind: exact, answer: "{answer}"}]\n'),
   metrics: z.array(z.string()).default([]),
   use_when: z.string(),
   /** Source files that hold the method, from the root of the repository: what it adds to the core of GRPO. */

@@ -70,6 +70,14 @@ const rules: readonly Rule[] = [
       report("rollout.group_size", "a group needs at least 2 completions, or every advantage is 0");
     }
   }),
+  rule(["rewards", "advantage"], ({ kind, rewards, advantage }, report) => {
+    if (kind !== "grpo" || advantage.kind !== "span_group" || rewards.length === 0) return;
+    if (rewards.some((reward) => reward.kind === "recommendation")) return;
+    report(
+      "rewards",
+      "none gives a value per span, which advantage.kind span_group compares; add one of kind recommendation",
+    );
+  }),
   rule(["objective", "advantage"], ({ objective, advantage }, report) => {
     const reader = rewardlessEstimator(advantage);
     if (reader === null || objective.kl.coefficient === 0 || objective.kl.placement !== "reward") return;

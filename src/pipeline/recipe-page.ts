@@ -27,23 +27,24 @@ export function recipePage(name: string): string {
     "",
     ...(info.metrics.length === 0
       ? ["It adds no metrics to those of every run."]
-      : [
-          "Metrics to watch, beside those of every run:",
-          ...info.metrics.flatMap((m) => entry(m, metricMeaning(m), metric)),
-        ]),
+      : ["Metrics to watch:", ...info.metrics.flatMap((m) => entry(m, metricMeaning(m), metric))]),
     "",
     "Use it as the base of your own file; what that says itself wins:",
     "",
-    `  extends: recipe:${name}`,
-    "  model: {path: ./model} # a Hugging Face folder",
-    "  data: {train: {path: train.jsonl}}",
-    ...(/^rewards:/m.test(text) ? [] : ['  rewards: [{name: accuracy, kind: exact, answer: "{answer}"}]']),
+    ...fileOn(name).map((line) => `  ${line}`),
     "",
     "The recipe is:",
     "",
     ...configurationOf(text).map((line) => (line === "" ? "" : `  ${line}`)),
     "",
   ].join("\n");
+}
+
+/** The lines of a file that extends a recipe, with what the recipe needs of it. */
+export function fileOn(name: string): string[] {
+  const own = readRecipe(name).info.example.trimEnd().split("\n");
+  const data = own.some((line) => line.startsWith("data:")) ? [] : ["data: {train: {path: train.jsonl}}"];
+  return [`extends: recipe:${name}`, "model: {path: ./model} # a Hugging Face folder", ...data, ...own];
 }
 
 /** The lines of a recipe without its `recipe` block, which the page tells in words. */

@@ -102,7 +102,11 @@ export const metricFamilies: readonly Family[] = [
   {
     pattern: /^(.+)@.+$/,
     name: "METRIC@VALUE",
-    meaning: (name) => `${metricMeaning(name)} Over the rows of data with that value of data.metrics_by alone.`,
+    meaning: (name) => {
+      const rows = "over the rows of data with that value of data.metrics_by alone.";
+      const what = known(name);
+      return what === undefined ? `The metric ${name} ${rows}` : `${what} Here ${rows}`;
+    },
   },
   {
     pattern: /^eval\/(.+)_(?:low|high)$/,

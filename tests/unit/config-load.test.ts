@@ -5,6 +5,7 @@ import { loadConfig } from "../../src/config/load.js";
 import { recipeNames } from "../../src/config/recipes.js";
 import { renderResolved } from "../../src/config/render.js";
 import { GrpoError } from "../../src/errors.js";
+import { fileOn } from "../../src/pipeline/recipe-page.js";
 import { least, load, mistakes, writeFiles } from "./config-files.js";
 
 const model = "model: {path: m}\n";
@@ -166,7 +167,7 @@ stages: [{kind: sft, train: {steps: 5}}, {kind: grpo}]
 test("every recipe that ships loads under a plain file, and shows in the resolved text as the origin", () => {
   assert(recipeNames().length >= 6);
   for (const name of recipeNames()) {
-    const loaded = load(`extends: recipe:${name}\n${model}${least}`);
+    const loaded = load(`${fileOn(name).join("\n")}\n`);
     assert.match(renderResolved(loaded), new RegExp(`# recipe:${name}:\\d+`));
   }
 });

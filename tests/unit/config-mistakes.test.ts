@@ -172,3 +172,10 @@ test("values that nothing teaches, and a value head that has nothing to learn, a
   ]);
   assert.deepEqual(load(`${model}${least}advantage: {kind: gae}\nobjective: {terms: [{kind: value}]}\n`).staged, false);
 });
+
+test("a reward with one value per span is asked for where advantages are those of spans", () => {
+  const spans = "rollout: {spans: [{kind: newline}]}\nadvantage: {kind: span_group}";
+  assert.deepEqual(mistakes(`${model}${least}${spans}\n`), [
+    "run.yaml:3:10: rewards: none gives a value per span, which advantage.kind span_group compares; add one of kind recommendation",
+  ]);
+});

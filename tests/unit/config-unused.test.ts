@@ -12,6 +12,7 @@ import { rolloutSchema } from "../../src/config/schema/rollout.js";
 import { shapeSchema } from "../../src/config/schema/shape.js";
 import { termsSchema } from "../../src/config/schema/terms.js";
 import { branches, fieldsOf, schemasAt } from "../../src/config/walk.js";
+import { fileOn } from "../../src/pipeline/recipe-page.js";
 import { least, load, mistakes } from "./config-files.js";
 
 const model = "model: {path: m}\n";
@@ -151,7 +152,7 @@ test("rewards: every option of another kind is refused by its name", () => {
 
 for (const name of recipeNames()) {
   test(`recipe ${name}: options of other objectives and advantages are refused where its file adds them`, () => {
-    const text = (rest: string) => `extends: recipe:${name}\n${model}${least}${rest}`;
+    const text = (rest: string) => `${fileOn(name).join("\n")}\n${rest}`;
     const stage = load(text("")).config.stages[0]!;
     for (const [section, schema] of [
       ["objective", objectiveSchema],
@@ -209,7 +210,7 @@ const noEffect: [text: string, line: string][] = [
     "shape.0: has no effect with advantage.kind process: unlikeliness changes the total reward, which it does not read",
   ],
   [
-    "advantage: {kind: span_group, scale: none, std: population}\nrollout: {spans: [{kind: newline}]}",
+    "advantage: {kind: pass_at_k, scale: none, std: population}",
     "advantage.std: has no effect with advantage.scale none: nothing is divided",
   ],
   [

@@ -20,7 +20,10 @@ test("names with a part that the run decides are read, the longer before the sho
     metricMeaning("eval/reward/em/mean"),
     /^Evaluation on prompts kept apart: Mean of the reward component em/,
   );
-  assert.match(metricMeaning("reward/em/mean@nq"), /^Mean of the reward component em.* data\.metrics_by alone\.$/);
+  assert.match(
+    metricMeaning("reward/em/mean@nq"),
+    /^Mean of the reward component em.* Here over the rows of data with that value/,
+  );
   assert.match(metricMeaning("ratio/p05"), /^The 5 % quantile of ratios/);
   assert.match(metricMeaning("reward/mine/anything"), /user code/);
   assert.match(metricMeaning("phrase/rethink_share"), /^Share of completions in which rollout\.phrases\.rethink/);
