@@ -21,6 +21,7 @@ const elsewhere: Record<string, string> = {
   lr_scheduler_type: "optimizer.schedule.kind",
   grad_clip: "optimizer.max_grad_norm",
   clip_grad_norm: "optimizer.max_grad_norm",
+  skip_norm: "optimizer.skip_grad_norm",
   beta: "objective.kl.coefficient",
   kl_coef: "objective.kl.coefficient",
   kl_loss_coef: "objective.kl.coefficient",

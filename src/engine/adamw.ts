@@ -63,11 +63,18 @@ export class AdamW {
    * in torch.
    *
    * @param maxGradNorm gradients are scaled down to this global norm; null is off
+   * @param skipGradNorm no step is made from gradients of this global norm or more; null, as without it, is off
    * @param loss what the gradients are of, where known: no step is made from one that is not finite
    */
-  step(options: { learningRate: number; maxGradNorm: number | null; loss?: number }): AdamWReport {
+  step(options: {
+    learningRate: number;
+    maxGradNorm: number | null;
+    skipGradNorm?: number | null;
+    loss?: number;
+  }): AdamWReport {
     const norm = gradNorm(this.#slots.map((slot) => slot.parameter));
-    if (!Number.isFinite(norm) || !Number.isFinite(options.loss ?? 0)) return { gradNorm: norm, skipped: true };
+    const usable = Number.isFinite(norm) && Number.isFinite(options.loss ?? 0);
+    if (!usable || norm >= (options.skipGradNorm ?? Number.POSITIVE_INFINITY)) return { gradNorm: norm, skipped: true };
     const { beta1, beta2, epsilon, weightDecay } = this.#options;
     const t = ++this.#steps;
     const clip = options.maxGradNorm === null ? 1 : Math.min(1, options.maxGradNorm / (norm + 1e-6));

@@ -11,11 +11,11 @@ import { pathTokens } from "../tree/segment.js";
 import { restoreOptimizer } from "./checkpoint.js";
 import { checkpointingOf } from "./checkpointing.js";
 import { type Evaluation, scheduled } from "./evaluation.js";
-import { onNonFinite } from "./non-finite.js";
 import type { PassOptions } from "./policy.js";
 import { judgeScores, type RewardRow, readRewardRows, rewardLabels, rowLoss } from "./reward-rows.js";
 import { type Run, record, showStage } from "./run.js";
 import { accumulateTextGradients, scoreTexts } from "./scored-texts.js";
+import { onSkipped, skipMetrics } from "./skipped-update.js";
 import {
   adamwOptions,
   checkpointStep,
@@ -67,10 +67,11 @@ export async function runRewardModelStage(run: Run, given: Stage): Promise<void>
       const { gradNorm, skipped } = optimizer.step({
         learningRate: rate,
         maxGradNorm: optimizerConfig.max_grad_norm,
+        skipGradNorm: optimizerConfig.skip_grad_norm,
         loss,
       });
       clearGradients(parameters);
-      if (skipped) onNonFinite(run, stage, { loss, gradNorm }, batch.map(dumpOf));
+      if (skipped) onSkipped(run, stage, { loss, gradNorm }, batch.map(dumpOf));
       else run.state.version += 1;
       run.state.tokens += counts.logicalTokens;
       run.state.step += 1;
@@ -81,7 +82,7 @@ export async function runRewardModelStage(run: Run, given: Stage): Promise<void>
         ...metricValues(tally),
         loss: skipped ? null : loss,
         grad_norm: skipped ? null : gradNorm,
-        ...(optimizerConfig.non_finite === "skip" && { "update/skipped": Number(skipped) }),
+        ...skipMetrics(optimizerConfig, Number(skipped)),
         learning_rate: rate,
         "tokens/train_unique": counts.uniqueTokens,
         "tokens/train_logical": counts.logicalTokens,

@@ -11,9 +11,9 @@ import { Origin, pathTokens, type Segment } from "../tree/segment.js";
 import { restoreOptimizer } from "./checkpoint.js";
 import { checkpointingOf } from "./checkpointing.js";
 import { evaluationOf } from "./evaluation.js";
-import { onNonFinite } from "./non-finite.js";
 import { accumulateGradients, type PassOptions } from "./policy.js";
 import { type Run, record, showStage } from "./run.js";
+import { onSkipped, skipMetrics } from "./skipped-update.js";
 import {
   adamwOptions,
   checkpointStep,
@@ -82,11 +82,12 @@ export async function runSftStage(run: Run, given: Stage): Promise<void> {
     const { gradNorm, skipped } = optimizer.step({
       learningRate: rate,
       maxGradNorm: optimizerConfig.max_grad_norm,
+      skipGradNorm: optimizerConfig.skip_grad_norm,
       loss,
     });
     clearGradients(decoder.parameters());
     if (skipped)
-      onNonFinite(
+      onSkipped(
         run,
         stage,
         { loss, gradNorm },
@@ -101,7 +102,7 @@ export async function runSftStage(run: Run, given: Stage): Promise<void> {
       stage: stage.name,
       loss: skipped ? null : loss,
       grad_norm: skipped ? null : gradNorm,
-      ...(optimizerConfig.non_finite === "skip" && { "update/skipped": Number(skipped) }),
+      ...skipMetrics(optimizerConfig, Number(skipped)),
       learning_rate: rate,
       "tokens/train_unique": counts.uniqueTokens,
       "tokens/train_logical": counts.logicalTokens,

@@ -5,10 +5,10 @@ import { packingCost, predictedSpeedup } from "../model/packing-cost.js";
 import type { Episode } from "../tree/episode.js";
 import { pathSegments, pathTokens } from "../tree/segment.js";
 import type { GrpoStage } from "./grpo-stage.js";
-import { onNonFinite } from "./non-finite.js";
 import { accumulateGradients, scoreEpisodes, type TokenScores } from "./policy.js";
 import { parametersOf } from "./policy-model.js";
 import type { Run } from "./run.js";
+import { onSkipped, skipMetrics } from "./skipped-update.js";
 import { clearGradients } from "./stage.js";
 
 /**
@@ -42,11 +42,12 @@ export async function updatePolicy(
       const { gradNorm, skipped } = s.optimizer.step({
         learningRate: rate,
         maxGradNorm: optimizer.max_grad_norm,
+        skipGradNorm: optimizer.skip_grad_norm,
         loss,
       });
       clearGradients(parametersOf(run.model));
       if (skipped) {
-        onNonFinite(
+        onSkipped(
           run,
           s.stage,
           { loss, gradNorm },
@@ -66,7 +67,7 @@ export async function updatePolicy(
   return {
     ...(steps === 0 && { loss: null, grad_norm: null }),
     ...metrics.values(),
-    ...(optimizer.non_finite === "skip" && { "update/skipped": skips }),
+    ...skipMetrics(optimizer, skips),
     learning_rate: rate,
     "mismatch/logprob_max_abs": mismatch,
     "tokens/train_unique": unique,

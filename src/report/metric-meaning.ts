@@ -27,7 +27,8 @@ export const metricMeanings: Readonly<Record<string, string>> = {
     "Share of tokens whose probability ratio was held at the lower clip; 0 with one update per rollout.",
   "ratio/clip_high":
     "Share of tokens whose probability ratio was held at the upper clip; 0 with one update per rollout.",
-  "update/skipped": "Updates of the step that were left out because loss or gradient were not finite.",
+  "update/skipped":
+    "Updates of the step that were left out: loss or gradient not finite, or a gradient norm of `optimizer.skip_grad_norm` or more.",
   grad_norm: "Norm of the gradient before clipping; sudden peaks announce unstable updates.",
   learning_rate: "Step size of the optimizer.",
   "length/mean": "Mean number of tokens in a completion.",

@@ -55,3 +55,31 @@ for (const kind of ["grpo", "sft"]) {
     );
   });
 }
+
+test("an update whose gradient norm reaches optimizer.skip_grad_norm is left out, counted, and the run goes on", () => {
+  const norms = (limit: number | null) => {
+    const name = `norm-${limit}`;
+    const optimizer = `optimizer={learning_rate: 1.0e-3, skip_grad_norm: ${limit}}`;
+    const train = "stages=[{kind: sft, train: {steps: 3}}, {kind: grpo, train: {steps: 0}}]";
+    const { code, out, err } = grpo(folder, tinyArguments(folder, `run.name=${name}`, "eval=null", optimizer, train));
+    assert.deepEqual([code, err], [0, ""]);
+    const run = join(folder, "runs", name);
+    assert.ok(!existsSync(join(run, "dumps")), "rows are dumped for what is not finite alone");
+    return { out, steps: metricsOf(run) };
+  };
+  const free = norms(null).steps;
+  assert.ok(free.every((step) => !("update/skipped" in step)));
+  const first = free[0]!.grad_norm as number;
+  const over = norms(first);
+  assert.equal(over.steps[0]!["update/skipped"], 1);
+  assert.equal(over.steps[0]!.loss, null);
+  assert.match(
+    over.out,
+    /^step 1: the gradient norm is \S+ and optimizer\.skip_grad_norm is \S+; the update was not made$/m,
+  );
+  const under = norms(1e6).steps;
+  assert.deepEqual(
+    under.map((step) => [step["update/skipped"], step.loss, step.grad_norm]),
+    free.map((step) => [0, step.loss, step.grad_norm]),
+  );
+});

@@ -98,7 +98,7 @@ const elsewhere: Record<string, string[]> = {
   "rec-offpolicy": ["balance/dropped", "old_policy/k2"],
   "search-r1": ["reward/em/hit", "time/retrieval_s"],
   "semantic-reward": ["reward/semantic-accuracy/correlation", "reward/semantic/other_language"],
-  "unlikeliness-reward": ["eval/pass@32", "update/skipped"],
+  "unlikeliness-reward": ["eval/pass@32"],
 };
 
 /** Names that a documented one stands for. */

@@ -47,6 +47,14 @@ export const optimizerSchema = z
         .nullable()
         .default(1)
         .describe("Gradients are scaled down to this global norm, as in TRL and verl; null is off."),
+      skip_grad_norm: z
+        .number()
+        .positive()
+        .nullable()
+        .default(null)
+        .describe(
+          "An update whose gradient norm before scaling is this or more is left out (Rewarding the Unlikely: 20); null is off.",
+        ),
       moments: z
         .enum(["f32", "int8"])
         .default("f32")
