@@ -66,6 +66,7 @@ function measure(dtype: "f32" | "bf16", rows: number, cols: number, vocab: numbe
         dh.handle,
         false,
         dw.handle,
+        true,
       ),
   };
   const extra = { product: 0, forward: 0, backward: 0 };

@@ -48,13 +48,18 @@ export class Parameter {
 
   /** The gradient tensor, zeroed on first use in a minibatch. */
   gradTensor(): Tensor {
-    if (this.grad === null) {
-      this.#spare?.zero();
-      this.grad =
-        this.#spare ?? Tensor.zeros(accumulatorType(this.dtype), [storedElements(this.layout, this.shape, false)]);
-      this.#spare = null;
-    }
-    return this.grad;
+    const { tensor, accumulate } = this.gradTarget();
+    if (!accumulate) tensor.zero();
+    return tensor;
+  }
+
+  /** The gradient tensor for an op that writes all of it; until the first use in a minibatch it holds nothing to add to. */
+  gradTarget(): { tensor: Tensor; accumulate: boolean } {
+    if (this.grad !== null) return { tensor: this.grad, accumulate: true };
+    const size = storedElements(this.layout, this.shape, false);
+    this.grad = this.#spare ?? new Tensor(accumulatorType(this.dtype), [size]);
+    this.#spare = null;
+    return { tensor: this.grad, accumulate: false };
   }
 
   /** Forgets the gradient and keeps its memory for the next: fresh pages cost more than zeros. */

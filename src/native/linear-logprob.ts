@@ -34,6 +34,7 @@ export interface LinearLogprobAddon {
     dh: Handle,
     accumulate: boolean,
     dw: Handle | null,
+    continueDw: boolean,
   ): void;
   sampleTokens(
     rows: number,

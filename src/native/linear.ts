@@ -22,7 +22,15 @@ export interface LinearAddon {
     dx: number,
     accumulate: boolean,
   ): void;
-  linearWeightGradient(rows: number, out: number, columns: number, x: number, dy: number, dw: number): void;
+  linearWeightGradient(
+    rows: number,
+    out: number,
+    columns: number,
+    x: number,
+    dy: number,
+    dw: number,
+    accumulate: boolean,
+  ): void;
   linearBiasGradient(rows: number, out: number, dy: number, dbias: number): void;
   addInPlace(target: number, source: number): void;
   panelsPack(panels: number, out: number, columns: number, start: number, count: number, rows: FloatSource): void;

@@ -14,7 +14,7 @@ function digest(isa: string): string | null {
 }
 
 const reference = digest("scalar");
-for (const isa of ["avx2", "avx512", "avx512bf16", "neon"]) {
+for (const isa of ["avx2", "avx512", "avx512bf16", "amx", "neon"]) {
   const own = digest(isa);
   const skip = own === null && `no ${isa} here`;
   test(`norms, activations and AdamW on ${isa} have the bits of the scalar reference`, { skip }, () => {

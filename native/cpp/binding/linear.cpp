@@ -44,7 +44,7 @@ void input_gradient(const Napi::CallbackInfo& info) {
   a.backend().linear.input_gradient(a.pool(), dtype, M, N, K, dy.data, w.data, dx.data, a.flag(6));
 }
 
-// linearWeightGradient(M, N, K, x, dy, dw): void
+// linearWeightGradient(M, N, K, x, dy, dw, accumulate): void
 void weight_gradient(const Napi::CallbackInfo& info) {
   const Args a(info, "linearWeightGradient");
   const std::size_t M = a.size(0, "M"), N = a.size(1, "N"), K = a.size(2, "K");
@@ -52,7 +52,7 @@ void weight_gradient(const Napi::CallbackInfo& info) {
   const DType dtype = float_type(a, x, "x");
   const Tensor& dy = a.tensor(4, "dy", M * N, dtype);
   const Tensor& dw = panels(a, 5, "dw", N, K, accumulator(dtype));
-  a.backend().linear.weight_gradient(a.pool(), dtype, M, N, K, x.data, dy.data, dw.data);
+  a.backend().linear.weight_gradient(a.pool(), dtype, M, N, K, x.data, dy.data, dw.data, a.flag(6));
 }
 
 // linearBiasGradient(M, N, dy, dbias): void

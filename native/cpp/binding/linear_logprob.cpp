@@ -86,7 +86,7 @@ void forward(const Napi::CallbackInfo& info) {
 }
 
 // linearLogprobBackward(rows, cols, vocab, vocabSize, h, w, temperature, pairRows, ids, stats, entropy, dlogp | null,
-//                       dentropy | null, dh, accumulate, dw | null)
+//                       dentropy | null, dh, accumulate, dw | null, continueDw)
 void backward(const Napi::CallbackInfo& info) {
   const Args a(info, "linearLogprobBackward");
   DType dtype;
@@ -101,7 +101,8 @@ void backward(const Napi::CallbackInfo& info) {
   void* dw = a.has(15) ? a.tensor(15, "dw", (head.vocab + 31) / 32 * 32 * head.cols, acc).data : nullptr;
   const LogprobKernels& kernels = a.backend().logprob;
   const Scratch scratch(a, kernels.backward_scratch[static_cast<int>(dtype)](head.rows, head.cols));
-  kernels.backward[static_cast<int>(dtype)](a.pool(), head, pairs, stats, entropy, dlogp, dentropy, dh, a.flag(14), dw, scratch.data());
+  kernels.backward[static_cast<int>(dtype)](a.pool(), head, pairs, stats, entropy, dlogp, dentropy, dh, a.flag(14), dw, dw && a.flag(16),
+                                              scratch.data());
 }
 
 // sampleTokens(rows, cols, vocab, vocabSize, h, w, temperature, topK, topP, minP, key0, key1, counters, greedy, ids, logprob, entropy)

@@ -3,8 +3,25 @@
 #include <cstdlib>
 #include <cstring>
 
+#if defined(GRPO_HAVE_AMX)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace grpo {
 namespace {
+
+#if defined(GRPO_HAVE_AMX)
+// The tiles and their bf16 product, and the system's leave to use them: Linux grants it to the whole process, on request.
+bool has_tiles() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  constexpr unsigned kTile = 1u << 24, kBf16 = 1u << 22;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & kTile) || !(d & kBf16)) return false;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+#endif
 
 bool supported(Isa isa) {
   switch (isa) {
@@ -19,6 +36,10 @@ bool supported(Isa isa) {
     case Isa::avx512bf16:
       return supported(Isa::avx512) && __builtin_cpu_supports("avx512bf16");
 #endif
+#if defined(GRPO_HAVE_AMX)
+    case Isa::amx:
+      return supported(Isa::avx512bf16) && has_tiles();
+#endif
 #if defined(GRPO_HAVE_NEON)
     case Isa::neon:
       return true;
@@ -28,15 +49,27 @@ bool supported(Isa isa) {
   }
 }
 
-constexpr Isa kBestFirst[] = {Isa::avx512bf16, Isa::avx512, Isa::avx2, Isa::neon, Isa::scalar};
+constexpr Isa kBestFirst[] = {Isa::amx, Isa::avx512bf16, Isa::avx512, Isa::avx2, Isa::neon, Isa::scalar};
+
+std::size_t stream_ahead() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  // Granite Rapids, products of 1, 4 and 8 rows, of the read bandwidth: 4096 gives 94, 70 and 62 %, 2048 gives 98, 80 and 76 %.
+  if (__builtin_cpu_is("intel")) return 2048;
+#endif
+  return 4096;
+}
 
 }  // namespace
+
+const std::size_t kStreamAhead = stream_ahead();
 
 const char* isa_name(Isa isa) {
   switch (isa) {
     case Isa::avx2: return "avx2";
     case Isa::avx512: return "avx512";
     case Isa::avx512bf16: return "avx512bf16";
+    case Isa::amx: return "amx";
     case Isa::neon: return "neon";
     default: return "scalar";
   }
@@ -51,7 +84,7 @@ Isa detect_isa(const char** error) {
       *error = "GRPO_ISA names an instruction set that this machine or this build does not have";
       return Isa::scalar;
     }
-    *error = "GRPO_ISA must be one of scalar, avx2, avx512, avx512bf16, neon";
+    *error = "GRPO_ISA must be one of scalar, avx2, avx512, avx512bf16, amx, neon";
     return Isa::scalar;
   }
   for (Isa isa : kBestFirst) {

@@ -1,14 +1,18 @@
 #pragma once
+#include <cstddef>
 
 namespace grpo {
 
 // Instruction-set paths of the CPU kernels, slowest first on each architecture.
-enum class Isa { scalar, avx2, avx512, avx512bf16, neon };
+enum class Isa { scalar, avx2, avx512, avx512bf16, amx, neon };
 
 // The best path of this machine, or the one GRPO_ISA names. A name that is unknown, not compiled in, or not supported by
 // the machine gives an error text in *error (static storage) and Isa::scalar.
 Isa detect_isa(const char** error);
 
 const char* isa_name(Isa isa);
+
+// How many bytes ahead a stream from memory is asked into L1. Farther loses where fill buffers are few.
+extern const std::size_t kStreamAhead;
 
 }  // namespace grpo

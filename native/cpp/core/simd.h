@@ -1,6 +1,6 @@
 #pragma once
 // Sixteen float32 lanes on every instruction set, for the fast kernels. Include it only from files named *_avx2.cpp, *_avx512.cpp,
-// *_avx512bf16.cpp and *_neon.cpp: everything lives in a namespace of the instruction set, so that the linker never
+// *_avx512bf16.cpp, *_amx.cpp and *_neon.cpp: everything lives in a namespace of the instruction set, so that the linker never
 // mixes two of them. Since all logic is written in terms of 16 lanes, results are the same bits on each set (bf16 dot
 // products of subnormal values excepted).
 #include <cstddef>
@@ -9,7 +9,9 @@
 
 #include "core/dtype.h"
 
-#if defined(__AVX512BF16__)
+#if defined(__AMX_BF16__)
+#define GRPO_ISA_NS amx
+#elif defined(__AVX512BF16__)
 #define GRPO_ISA_NS avx512bf16
 #elif defined(__AVX512F__)
 #define GRPO_ISA_NS avx512

@@ -11,10 +11,15 @@ namespace grpo {
 namespace {
 
 constexpr std::uint32_t kSlotBits = 20, kSlotMask = (1u << kSlotBits) - 1, kGenerations = 1u << 11;
-constexpr std::size_t kCacheBytes = std::size_t{256} << 20, kCacheBlocks = 512, kHuge = std::size_t{2} << 20;
+constexpr std::size_t kHuge = std::size_t{2} << 20;
+// What may be kept beyond the most that tensors ever took: blocks of sizes that are not in use at the same time.
+constexpr std::size_t kSpare = std::size_t{256} << 20;
 
-std::size_t rounded(std::size_t bytes) {
-  const std::size_t unit = bytes >= kHuge ? 4096 : 64;
+// Size of the block that holds `bytes`: eight sizes for every doubling, so that at most an eighth is unused (and, past a page, never
+// touched).
+std::size_t block_of(std::size_t bytes) {
+  std::size_t unit = 64;
+  while (unit * 16 < bytes) unit *= 2;
   return bytes == 0 ? unit : (bytes + unit - 1) / unit * unit;
 }
 
@@ -28,44 +33,46 @@ TensorTable::~TensorTable() {
 }
 
 void TensorTable::trim() {
-  for (const Block& block : cache_) std::free(block.data);
-  cache_.clear();
-  stats_.cached_bytes = 0;
+  while (stats_.cached_bytes > 0) free_oldest();
 }
 
-void* TensorTable::take(std::size_t bytes) {
-  for (std::size_t i = cache_.size(); i-- > 0;) {
-    if (cache_[i].bytes != bytes) continue;
-    void* data = cache_[i].data;
-    cache_[i] = cache_.back();
-    cache_.pop_back();
-    stats_.cached_bytes -= bytes;
-    return data;
+void TensorTable::free_oldest() {
+  auto oldest = cache_.end();
+  for (auto it = cache_.begin(); it != cache_.end(); ++it) {
+    if (!it->second.empty() && (oldest == cache_.end() || it->second.front().freed < oldest->second.front().freed)) oldest = it;
   }
-  void* data = std::aligned_alloc(bytes >= kHuge ? 4096 : 64, bytes);
-  if (!data && !cache_.empty()) {
-    trim();
-    data = std::aligned_alloc(bytes >= kHuge ? 4096 : 64, bytes);
-  }
-  if (!data) throw std::bad_alloc();
+  std::free(oldest->second.front().data);
+  oldest->second.pop_front();
+  stats_.cached_bytes -= oldest->first;
+}
+
+void* TensorTable::take(std::size_t block) {
+  void* data = nullptr;
+  if (const auto it = cache_.find(block); it != cache_.end() && !it->second.empty()) {
+    data = it->second.back().data;
+    it->second.pop_back();
+    stats_.cached_bytes -= block;
+  } else {
+    while (stats_.cached_bytes > 0 && held_ + block + stats_.cached_bytes > most_held_ + kSpare) free_oldest();
+    data = std::aligned_alloc(block >= kHuge ? 4096 : 64, block);
+    if (!data && stats_.cached_bytes > 0) {
+      trim();
+      data = std::aligned_alloc(block >= kHuge ? 4096 : 64, block);
+    }
+    if (!data) throw std::bad_alloc();
 #if defined(__linux__)
-  if (bytes >= kHuge) madvise(data, bytes, MADV_HUGEPAGE);
+    if (block >= kHuge) madvise(data, block, MADV_HUGEPAGE);
 #endif
+  }
+  held_ += block;
+  if (held_ > most_held_) most_held_ = held_;
   return data;
 }
 
-void TensorTable::give(void* data, std::size_t bytes) {
-  if (bytes > kCacheBytes / 4) {
-    std::free(data);
-    return;
-  }
-  while (!cache_.empty() && (stats_.cached_bytes + bytes > kCacheBytes || cache_.size() >= kCacheBlocks)) {
-    std::free(cache_.front().data);
-    stats_.cached_bytes -= cache_.front().bytes;
-    cache_.erase(cache_.begin());
-  }
-  cache_.push_back({data, bytes});
-  stats_.cached_bytes += bytes;
+void TensorTable::give(void* data, std::size_t block) {
+  held_ -= block;
+  cache_[block].push_back({data, frees_++});
+  stats_.cached_bytes += block;
 }
 
 std::uint32_t TensorTable::create(DType dtype, std::size_t numel, bool zero) {
@@ -74,8 +81,8 @@ std::uint32_t TensorTable::create(DType dtype, std::size_t numel, bool zero) {
     slots_.emplace_back();
     free_slots_.push_back(static_cast<std::uint32_t>(slots_.size() - 1));
   }
-  const std::size_t bytes = rounded(numel * size_of(dtype));
-  void* data = take(bytes);
+  const std::size_t bytes = numel * size_of(dtype);
+  void* data = take(block_of(bytes));
   if (zero) std::memset(data, 0, bytes);
   const std::uint32_t index = free_slots_.back();
   free_slots_.pop_back();
@@ -99,8 +106,8 @@ bool TensorTable::dispose(std::uint32_t handle) {
   if (!find(handle)) return false;
   const std::uint32_t index = handle & kSlotMask;
   Slot& slot = slots_[index];
-  const std::size_t bytes = rounded(slot.tensor.bytes());
-  give(slot.tensor.data, bytes);
+  const std::size_t bytes = slot.tensor.bytes();
+  give(slot.tensor.data, block_of(bytes));
   slot.tensor = {};
   slot.used = false;
   slot.generation = (slot.generation + 1) % kGenerations;

@@ -1,6 +1,8 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <vector>
 
 #include "core/dtype.h"
@@ -20,8 +22,9 @@ struct MemoryStats {
   std::size_t live_tensors = 0, live_bytes = 0, peak_bytes = 0, cached_bytes = 0;
 };
 
-// Owns tensors behind handles (generation << 20 | slot). Freed blocks are kept for the next tensor of the same size, up to a
-// bound, because a training step asks for the same sizes again and again.
+// Owns tensors behind handles (generation << 20 | slot). Freed blocks are kept for tensors of about the same size, because a
+// training step asks for the same sizes again and again and fresh pages cost more than most kernels. Tensors and kept blocks
+// together take little more than the tensors alone once did.
 class TensorTable {
  public:
   TensorTable() = default;
@@ -48,14 +51,18 @@ class TensorTable {
   };
   struct Block {
     void* data;
-    std::size_t bytes;
+    std::uint64_t freed;  // when: a count of frees
   };
-  void* take(std::size_t bytes);
-  void give(void* data, std::size_t bytes);
+  void* take(std::size_t block);
+  void give(void* data, std::size_t block);
+  void free_oldest();
 
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
-  std::vector<Block> cache_;
+  std::map<std::size_t, std::deque<Block>> cache_;  // by size of block, oldest first
+  // Of all live tensors' blocks: now, and the most there ever was. Frees so far.
+  std::size_t held_ = 0, most_held_ = 0;
+  std::uint64_t frees_ = 0;
   MemoryStats stats_;
 };
 

@@ -8,6 +8,7 @@ namespace grpo {
 CeilingKernels ceiling_avx2();
 CeilingKernels ceiling_avx512();
 CeilingKernels ceiling_avx512bf16();
+CeilingKernels ceiling_amx();
 CeilingKernels ceiling_neon();
 
 namespace {
@@ -52,6 +53,9 @@ CeilingKernels ceiling_kernels(Isa isa) {
     case Isa::avx2: return ceiling_avx2();
     case Isa::avx512: return ceiling_avx512();
     case Isa::avx512bf16: return ceiling_avx512bf16();
+#endif
+#if defined(GRPO_HAVE_AMX)
+    case Isa::amx: return ceiling_amx();
 #endif
 #if defined(GRPO_HAVE_NEON)
     case Isa::neon: return ceiling_neon();

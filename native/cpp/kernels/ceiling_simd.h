@@ -38,7 +38,25 @@ static void chains_f32() {
   sink = reduce_add16(acc[0]);
 }
 
-#if defined(__AVX512BF16__)
+#if defined(__AMX_BF16__)
+// The registers here are tiles: kRound products of 16 x 16 chains over 32 steps.
+static void chains_bf16() {
+  struct alignas(64) {
+    std::uint8_t palette = 1, reserved[15] = {};
+    std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+  } config;
+  _tile_loadconfig(&config);
+  for (std::size_t i = 0; i < kRound / 4; ++i) {
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_release();
+}
+constexpr double kPairs = 16.0 * 16 * 32 / (16 * kChains);
+#elif defined(__AVX512BF16__)
 static void chains_bf16() {
   v16 acc[kChains];
   const p16 a = set_pair(factor > 0 ? 0x3f003f00u : 0u);

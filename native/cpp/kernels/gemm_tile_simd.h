@@ -4,6 +4,7 @@
 // One step of the chain is one float, or one pair of bf16 (the high half first). Lanes are columns, never parts of a sum,
 // so a result does not depend on the number of rows in the tile.
 // Include from instruction-set files only, as core/simd.h.
+#include "core/cpu.h"
 #include "core/simd.h"
 
 namespace grpo {
@@ -18,9 +19,6 @@ constexpr int kTileRows = 6, kTileVectors = 1;
 #endif
 constexpr std::size_t kTilePasses = 2 / kTileVectors;  // over a panel
 constexpr std::size_t kPanelBytes = 32 * sizeof(float);  // of one step
-
-// How far ahead in the panel the next lines are asked into L1: weights that come from memory are read once, at its speed.
-constexpr std::size_t kNear = 4096;
 
 // Steps of a chain over `length` elements, and how many of them are whole (the last pair of an odd length is not).
 template <class T> constexpr std::size_t steps_of(std::size_t length) { return sizeof(T) == 2 ? (length + 1) / 2 : length; }
@@ -106,7 +104,9 @@ GRPO_INLINE void fetch(Ahead& ahead) {
   ahead.at += 64 * ahead.lines;
 }
 
-#if !defined(__AVX512BF16__)
+// Where the instruction for pairs is missing, or half as fast as two multiply-adds, as on the processors that have AMX.
+#if !defined(__AVX512BF16__) || defined(__AMX_BF16__)
+#define GRPO_WIDE_PAIRS
 // Pairs of bf16 without an instruction for them: A is widened to float a block of steps at a time, the high halves beside the
 // low ones, so that both passes over a panel only broadcast it.
 constexpr std::size_t kWideSteps = 128;
@@ -121,6 +121,7 @@ template <int ROWS> struct Wide {
 // c continues over `steps` (at most kWideSteps) steps; row r of step i of A is at [r * ROW + i * STEP].
 template <int ROWS, int ROW, int STEP, class A>
 static void multiply_wide(std::size_t steps, const A& a, const char* panel, float* c, bool from_c, Ahead& ahead) {
+  const std::size_t near = kStreamAhead;
   for (std::size_t pass = 0; pass < kTilePasses; ++pass) {
     v16 acc[ROWS][kTileVectors];
     start<ROWS, kTileVectors>(acc, c + 16 * pass, from_c);
@@ -130,7 +131,7 @@ static void multiply_wide(std::size_t steps, const A& a, const char* panel, floa
       v16 w[kTileVectors];
 #pragma GCC unroll 2
       for (int v = 0; v < kTileVectors; ++v) {
-        __builtin_prefetch(b + kNear + kPanelBytes * static_cast<std::size_t>(u) + 64 * v, 0, 3);
+        __builtin_prefetch(b + near + kPanelBytes * static_cast<std::size_t>(u) + 64 * v, 0, 3);
         w[v] = odd_half(load_pairs(b + kPanelBytes * static_cast<std::size_t>(u) + 64 * v));
       }
 #pragma GCC unroll 16
@@ -206,6 +207,7 @@ static void tile_rows(std::size_t length, const T* a, std::size_t stride, const 
   const std::size_t pitch = stride * sizeof(T), whole = whole_steps<T>(length);
   // Rows too long to stay in L2 beside the panel come from farther away than the hardware looks ahead.
   const bool fetch_rows = length * sizeof(T) * ROWS > (128 << 10);
+  const std::size_t near = kStreamAhead;
 #pragma GCC unroll 2
   for (int half = 0; half < static_cast<int>(kTilePasses); ++half) {
     v16 acc[ROWS][kTileVectors];
@@ -224,7 +226,7 @@ static void tile_rows(std::size_t length, const T* a, std::size_t stride, const 
 #pragma GCC unroll 8
       for (int u = 0; u < 8; ++u) {
 #pragma GCC unroll 2
-        for (int v = 0; v < kTileVectors; ++v) __builtin_prefetch(b + kNear + kPanelBytes * u + 64 * v, 0, 3);
+        for (int v = 0; v < kTileVectors; ++v) __builtin_prefetch(b + near + kPanelBytes * u + 64 * v, 0, 3);
         Step<T>::template add<ROWS, kTileVectors>(acc, at(4 * u), b + kPanelBytes * u);
       }
       if (fetch_rows) {
@@ -277,7 +279,7 @@ static void tile_packed(std::size_t steps, const void* a, const void* panel, flo
 #pragma GCC unroll 8
       for (int u = 0; u < 8; ++u)
         Step<T>::template add<ROWS, kTileVectors>(acc, at(4 * kTileRows * static_cast<std::size_t>(u)), b + kPanelBytes * u);
-      for (int line = 0; line < kTileRows / 2; ++line) __builtin_prefetch(p + kNear + 64 * line, 0, 3);
+      for (int line = 0; line < kTileRows / 2; ++line) __builtin_prefetch(p + 4096 + 64 * line, 0, 3);
       p += 4 * kTileRows * 8;
       b += 8 * kPanelBytes;
       fetch(ahead);
@@ -290,35 +292,6 @@ static void tile_packed(std::size_t steps, const void* a, const void* panel, flo
     finish<ROWS, kTileVectors>(acc, c + 16 * half);
   }
 }
-
-template <class T>
-using TileRows = void (*)(std::size_t, const T*, std::size_t, const void*, float*, bool, Ahead);
-using TilePacked = void (*)(std::size_t, const void*, const void*, float*, bool, Ahead);
-
-// The tile for 1 .. kTileRows rows.
-template <class T, int ROWS = kTileRows> static TileRows<T> tile_rows_for(std::size_t rows) {
-  if constexpr (ROWS > 1) {
-    if (rows < ROWS) return tile_rows_for<T, ROWS - 1>(rows);
-  }
-#if !defined(__AVX512BF16__)
-  if constexpr (sizeof(T) == 2) return tile_rows_wide<ROWS>;
-  else
-#endif
-    return tile_rows<T, ROWS>;
-}
-template <class T, int ROWS = kTileRows> static TilePacked tile_packed_for(std::size_t rows) {
-  if constexpr (ROWS > 1) {
-    if (rows < ROWS) return tile_packed_for<T, ROWS - 1>(rows);
-  }
-#if !defined(__AVX512BF16__)
-  if constexpr (sizeof(T) == 2) return tile_packed_wide<ROWS>;
-  else
-#endif
-    return tile_packed<T, ROWS>;
-}
-
-// Even cut of `total` rows into tiles: tile t is the rows [t * total / tiles, (t + 1) * total / tiles).
-GRPO_INLINE std::size_t tiles_of(std::size_t total) { return (total + kTileRows - 1) / kTileRows; }
 
 }  // namespace GRPO_ISA_NS
 }  // namespace grpo

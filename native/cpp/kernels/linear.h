@@ -9,7 +9,7 @@
 // same for every M, N, thread count and tile.
 //   forward          over k ascending from 0; bf16 takes the pairs (2i, 2i+1), the odd one first, as vdpbf16ps does
 //   input_gradient   over n ascending from 0; bf16 as above
-//   weight_gradient  over rows m ascending, from the stored dw, one row after the other: any cut of the rows gives the same bits
+//   weight_gradient  over rows m ascending, from the stored dw or 0, one row after the other: any cut of the rows gives the same bits
 //   bias_gradient    sum over rows m ascending, from the stored dbias
 // Nothing may alias, except that y may be `residual`.
 #include <cstddef>
@@ -27,9 +27,9 @@ struct LinearKernels {
   // dx = round(dy W), or round(dx + dy W) with `accumulate`.
   void (*input_gradient)(ThreadPool&, DType, std::size_t M, std::size_t N, std::size_t K, const void* dy, const void* w,
                          void* dx, bool accumulate);
-  // dw += dy^T x
+  // dw = dy^T x, or dw += dy^T x with `accumulate`. All of dw is written.
   void (*weight_gradient)(ThreadPool&, DType, std::size_t M, std::size_t N, std::size_t K, const void* x, const void* dy,
-                          void* dw);
+                          void* dw, bool accumulate);
   // dbias += sum over rows of dy
   void (*bias_gradient)(ThreadPool&, DType, std::size_t M, std::size_t N, const void* dy, void* dbias);
   // target[i] = round(target[i] + source[i])

@@ -1,5 +1,6 @@
 #include "kernels/linear_logprob.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "kernels/vocab_tiles.h"
@@ -57,7 +58,7 @@ void logprob_forward(ThreadPool& pool, const TileOps<T>& ops, const Head& head, 
 
 template <class T>
 void logprob_backward(ThreadPool& pool, const TileOps<T>& ops, const Head& head, const Pairs& pairs, const void* stats, const void* entropy,
-                      const void* dlogp_in, const void* dentropy, void* dh, bool accumulate, void* dw, void* scratch) {
+                      const void* dlogp_in, const void* dentropy, void* dh, bool accumulate, void* dw, bool continue_dw, void* scratch) {
   using A = compute_t<T>;
   const A* dlogp = static_cast<const A*>(dlogp_in);
   const PairBuckets buckets(pairs, head);
@@ -65,11 +66,16 @@ void logprob_backward(ThreadPool& pool, const TileOps<T>& ops, const Head& head,
   if (dlogp)
     for (std::size_t p = 0; p < pairs.count; ++p)
       if (static_cast<std::size_t>(pairs.ids[p]) < head.limit) dsum[static_cast<std::size_t>(pairs.rows[p])] += dlogp[p];
+  if (dw && !continue_dw) {
+    // What no tile writes: columns past the limit, or all of them where there are no rows.
+    const std::size_t written = head.rows > 0 ? panel_count(head.limit) : 0, panel = kPanel * head.cols;
+    std::fill_n(static_cast<A*>(dw) + written * panel, (panel_count(head.vocab) - written) * panel, A{0});
+  }
   for (std::size_t begin = 0; begin < head.rows; begin += kBackwardRows) {
     const std::size_t rows = head.rows - begin < kBackwardRows ? head.rows - begin : kBackwardRows;
     ops.backward(pool, {&head, begin, rows, static_cast<const A*>(stats), static_cast<const A*>(entropy), dsum.data(),
                         static_cast<const A*>(dentropy), &pairs, dlogp, buckets.start.data(), buckets.index.data(),
-                        static_cast<T*>(dh) + begin * head.cols, accumulate, static_cast<A*>(dw), scratch});
+                        static_cast<T*>(dh) + begin * head.cols, accumulate, static_cast<A*>(dw), continue_dw || begin > 0, scratch});
   }
 }
 
@@ -82,8 +88,8 @@ struct Kernels {
     logprob_forward(pool, OPS(), head, pairs, partials, stats, logp, entropy);
   }
   static void backward(ThreadPool& pool, const Head& head, const Pairs& pairs, const void* stats, const void* entropy, const void* dlogp,
-                       const void* dentropy, void* dh, bool accumulate, void* dw, void* scratch) {
-    logprob_backward(pool, OPS(), head, pairs, stats, entropy, dlogp, dentropy, dh, accumulate, dw, scratch);
+                       const void* dentropy, void* dh, bool accumulate, void* dw, bool continue_dw, void* scratch) {
+    logprob_backward(pool, OPS(), head, pairs, stats, entropy, dlogp, dentropy, dh, accumulate, dw, continue_dw, scratch);
   }
   static std::size_t backward_scratch(std::size_t rows, std::size_t cols) {
     return OPS().backward_scratch(rows < kBackwardRows ? rows : kBackwardRows, cols);
@@ -115,6 +121,9 @@ LogprobKernels logprob_kernels(Isa isa) {
     case Isa::avx2: return table<tile_ops_avx2_f32, tile_ops_avx2_bf16>();
     case Isa::avx512: return table<tile_ops_avx512_f32, tile_ops_avx512_bf16>();
     case Isa::avx512bf16: return table<tile_ops_avx512_f32, tile_ops_avx512bf16_bf16>();
+#endif
+#if defined(GRPO_HAVE_AMX)
+    case Isa::amx: return table<tile_ops_avx512_f32, tile_ops_amx_bf16>();
 #endif
 #if defined(GRPO_HAVE_NEON)
     case Isa::neon: return table<tile_ops_neon_f32, tile_ops_neon_bf16>();

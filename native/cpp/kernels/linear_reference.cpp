@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/linear.h"
@@ -58,8 +59,9 @@ void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t 
 
 template <class T>
 void weight_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const T* x, const T* dy,
-                     compute_t<T>* dw) {
+                     compute_t<T>* dw, bool accumulate) {
   using A = compute_t<T>;
+  if (!accumulate) std::fill_n(dw, panel_count(N) * kPanel * K, A{0});
   parallel_for(pool, panel_count(N), [&](std::size_t p, int) {
     A* panel = dw + p * K * kPanel;
     for (std::size_t k = 0; k < K; ++k) {
@@ -103,10 +105,11 @@ LinearKernels linear_reference() {
     });
   };
   kernels.weight_gradient = [](ThreadPool& pool, DType dtype, std::size_t M, std::size_t N, std::size_t K, const void* x,
-                               const void* dy, void* dw) {
+                               const void* dy, void* dw, bool accumulate) {
     with_type(dtype, [&](auto t) {
       using T = decltype(t);
-      weight_gradient(pool, M, N, K, static_cast<const T*>(x), static_cast<const T*>(dy), static_cast<compute_t<T>*>(dw));
+      weight_gradient(pool, M, N, K, static_cast<const T*>(x), static_cast<const T*>(dy), static_cast<compute_t<T>*>(dw),
+                      accumulate);
     });
   };
   kernels.bias_gradient = [](ThreadPool& pool, DType dtype, std::size_t M, std::size_t N, const void* dy, void* dbias) {

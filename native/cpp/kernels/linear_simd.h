@@ -1,6 +1,7 @@
 #pragma once
 // The fast form of kernels/linear.h for f32 and bf16. Include from instruction-set files only, once each.
 #include "core/threads.h"
+#include "kernels/gemm_multiply_simd.h"
 #include "kernels/gemm_pack_simd.h"
 #include "kernels/linear.h"
 #include "kernels/partial_simd.h"
@@ -57,13 +58,13 @@ static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t 
                     const T* residual, void* y, bool float32) {
   if (M == 0) return;
   const std::size_t panels = (N + 31) / 32, panel_bytes = steps_of<T>(K) * kPanelBytes;
-  const std::size_t tiles = tiles_of(M), threads = static_cast<std::size_t>(pool.size());
+  const std::size_t tiles = tiles_of<T>(M), threads = static_cast<std::size_t>(pool.size());
   // A panel meets about 336 rows before the next one; an item is a run of panels, which the thread prefetches in turn.
   const std::size_t blocks = (M + 335) / 336;
   std::size_t run = panels * blocks / (8 * threads);
   run = run < 1 ? 1 : run > 8 ? 8 : run;
   const std::size_t runs = (panels + run - 1) / run;
-  const std::size_t parts = panel_bytes / kPanelPart + 1, most_rows = (tiles / blocks + 1) * kTileRows;
+  const std::size_t parts = panel_bytes / kPanelPart + 1, most_rows = (tiles / blocks + 1) * kMostRows<T>;
   reserve(pool, most_rows * 32 * sizeof(float));
   for_items(pool, (M + 4) * N * K, blocks * runs, [&](std::size_t item, int thread) {
     const std::size_t t0 = cut(tiles, blocks, item / runs), t1 = cut(tiles, blocks, item / runs + 1);
@@ -83,7 +84,7 @@ static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t 
           const std::size_t m0 = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - m0;
           const Ahead ahead = fetch ? share_ahead(next, whole_steps<T>(k1 - k0), t - t0, t1 - t0) : Ahead{};
           float* const c = sums + (parts > 1 ? (m0 - first) * 32 : 0);
-          tile_rows_for<T>(rows)(k1 - k0, x + m0 * K + k0, K, panel + steps_of<T>(k0) * kPanelBytes, c, part > 0, ahead);
+          multiply_rows<T>(rows, k1 - k0, x + m0 * K + k0, K, panel + steps_of<T>(k0) * kPanelBytes, c, part > 0, ahead);
           if (!last) continue;
           const T* b = bias ? bias + 32 * p : nullptr;
           const T* r = residual ? residual + m0 * N + 32 * p : nullptr;
@@ -102,7 +103,7 @@ template <class T>
 static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const T* dy, const T* w, T* dx,
                            bool accumulate) {
   if (M == 0) return;
-  const std::size_t panels = (K + 31) / 32, tiles = tiles_of(M), threads = static_cast<std::size_t>(pool.size());
+  const std::size_t panels = (K + 31) / 32, tiles = tiles_of<T>(M), threads = static_cast<std::size_t>(pool.size());
   // Few rows: the transposed block stays in L1 and is used at once.
   const std::size_t block_n = M <= 2 * kTileRows ? kBlockN / 16 : kBlockN;
   const std::size_t blocks = (M + kBlockRows - 1) / kBlockRows;
@@ -113,8 +114,8 @@ static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::
     if (rounds * threads * group * 19 <= blocks * panels * 20) break;
   }
   const std::size_t groups = (panels + group - 1) / group;
-  const std::size_t block_rows = (tiles / blocks + 1) * kTileRows;
-  const std::size_t transposed = at_most((N + 31) / 32 * 32, block_n) * 32, sums = N > block_n ? block_rows * 32 : kTileRows * 32;
+  const std::size_t block_rows = (tiles / blocks + 1) * kMostRows<T>;
+  const std::size_t transposed = at_most((N + 31) / 32 * 32, block_n) * 32, sums = N > block_n ? block_rows * 32 : kMostRows<T> * 32;
   reserve(pool, (transposed + sums) * group * sizeof(float));
   for_items(pool, (M + 4) * N * K, blocks * groups, [&](std::size_t item, int thread) {
     const std::size_t t0 = cut(tiles, blocks, item / groups), t1 = cut(tiles, blocks, item / groups + 1);
@@ -130,7 +131,7 @@ static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::
         for (std::size_t p = p0; p < p1; ++p) {
           // The chain pauses in float32 memory between blocks of n.
           float* tile = c + (p - p0) * sums + (N > block_n ? (m0 - first) * 32 : 0);
-          tile_rows_for<T>(rows)(n1 - n0, dy + m0 * N + n0, N, wt + (p - p0) * transposed, tile, n0 > 0, Ahead{});
+          multiply_rows<T>(rows, n1 - n0, dy + m0 * N + n0, N, wt + (p - p0) * transposed, tile, n0 > 0, Ahead{});
           if (n1 < N) continue;
           T* to = dx + m0 * K + 32 * p;
           store_tile<T, T>(rows, at_most(K - 32 * p, 32), tile, nullptr, accumulate ? to : nullptr, to, K);
@@ -144,8 +145,12 @@ static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::
 constexpr std::size_t kBlockM = 512;
 
 template <class T>
-static void weight_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const T* x, const T* dy, float* dw) {
-  if (M == 0) return;
+static void weight_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const T* x, const T* dy, float* dw,
+                            bool accumulate) {
+  if (M == 0) {
+    if (!accumulate) std::memset(dw, 0, (N + 31) / 32 * 32 * K * sizeof(float));
+    return;
+  }
   const std::size_t panels = (N + 31) / 32, strips = (K + kTileRows - 1) / kTileRows, threads = static_cast<std::size_t>(pool.size());
   const std::size_t group = panels >= 32 * threads ? 4 : panels >= 8 * threads ? 2 : 1, groups = (panels + group - 1) / group;
   const std::size_t most = steps_of<T>(at_most(M, kBlockM));
@@ -179,8 +184,8 @@ static void weight_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std:
         for (std::size_t p = p0; p < p1; ++p) {
           float* c = dw + (p * K + k) * 32;
           const float* next = p + 1 < p1 ? c + K * 32 : dw + (p0 * K + k + kTileRows) * 32;
-          tile_packed_for<T>(rows)(steps, packed + s * steps * kTileRows * sizeof(float), columns + (p - p0) * steps * kPanelBytes,
-                                   c, true, Ahead{reinterpret_cast<const char*>(next), lines});
+          multiply_packed<T>(rows, steps, packed + s * steps * kTileRows * sizeof(float), columns + (p - p0) * steps * kPanelBytes,
+                             c, accumulate || m0 > 0, Ahead{reinterpret_cast<const char*>(next), lines});
         }
       }
     });
@@ -229,12 +234,14 @@ static LinearKernels fast_linear() {
     else linear_reference().input_gradient(pool, dtype, M, N, K, dy, w, dx, accumulate);
   };
   kernels.weight_gradient = [](ThreadPool& pool, DType dtype, std::size_t M, std::size_t N, std::size_t K, const void* x,
-                               const void* dy, void* dw) {
+                               const void* dy, void* dw, bool accumulate) {
     if (dtype == DType::f32)
-      weight_gradient(pool, M, N, K, static_cast<const float*>(x), static_cast<const float*>(dy), static_cast<float*>(dw));
+      weight_gradient(pool, M, N, K, static_cast<const float*>(x), static_cast<const float*>(dy), static_cast<float*>(dw),
+                      accumulate);
     else if (dtype == DType::bf16)
-      weight_gradient(pool, M, N, K, static_cast<const bf16*>(x), static_cast<const bf16*>(dy), static_cast<float*>(dw));
-    else linear_reference().weight_gradient(pool, dtype, M, N, K, x, dy, dw);
+      weight_gradient(pool, M, N, K, static_cast<const bf16*>(x), static_cast<const bf16*>(dy), static_cast<float*>(dw),
+                      accumulate);
+    else linear_reference().weight_gradient(pool, dtype, M, N, K, x, dy, dw, accumulate);
   };
   kernels.bias_gradient = [](ThreadPool& pool, DType dtype, std::size_t M, std::size_t N, const void* dy, void* dbias) {
     if (dtype == DType::f32) bias_gradient(pool, M, N, static_cast<const float*>(dy), static_cast<float*>(dbias));

@@ -11,7 +11,8 @@ PointwiseKernels pointwise_kernels(Isa isa) {
 #if defined(GRPO_HAVE_AVX2)
     case Isa::avx2: return pointwise_avx2();
     case Isa::avx512:
-    case Isa::avx512bf16: return pointwise_avx512();
+    case Isa::avx512bf16:
+    case Isa::amx: return pointwise_avx512();
 #endif
 #if defined(GRPO_HAVE_NEON)
     case Isa::neon: return pointwise_neon();

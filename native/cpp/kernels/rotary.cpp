@@ -127,7 +127,8 @@ RotaryKernels rotary_kernels(Isa isa) {
 #if defined(GRPO_HAVE_AVX512)
     case Isa::avx2: return {forward<avx2>, backward<avx2>};
     case Isa::avx512:
-    case Isa::avx512bf16: return {forward<avx512>, backward<avx512>};
+    case Isa::avx512bf16:
+    case Isa::amx: return {forward<avx512>, backward<avx512>};
 #elif defined(GRPO_HAVE_NEON)
     case Isa::neon: return {forward<neon>, backward<neon>};
 #endif

@@ -98,7 +98,8 @@ AttentionKernels attention_kernels(Isa isa) {
 #if defined(GRPO_HAVE_AVX512)
     case Isa::avx2: return kernels<avx2_tiles>(rotary);
     case Isa::avx512: return kernels<avx512_tiles>(rotary);
-    case Isa::avx512bf16: return kernels<avx512bf16_tiles>(rotary);
+    case Isa::avx512bf16:
+    case Isa::amx: return kernels<avx512bf16_tiles>(rotary);
 #elif defined(GRPO_HAVE_NEON)
     case Isa::neon: return kernels<neon_tiles>(rotary);
 #endif

@@ -126,11 +126,11 @@ void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
       }
     });
     if (!c.dw) continue;
-    maybe_parallel(pool, work, columns, [&](std::size_t n, int) {
+    maybe_parallel(pool, work, panel_count(columns) * kPanel, [&](std::size_t n, int) {
       A* dw = c.dw + (first + n) / kPanel * kPanel * cols + n % kPanel;
       for (std::size_t k = 0; k < cols; ++k) {
-        A acc = dw[k * kPanel];
-        for (std::size_t r = 0; r < rows; ++r) acc = std::fma(A(load(dl[r * kVocabTile + n])), A(load(h[r * cols + k])), acc);
+        A acc = c.continue_dw ? dw[k * kPanel] : A(0);
+        for (std::size_t r = 0; r < rows && n < columns; ++r) acc = std::fma(A(load(dl[r * kVocabTile + n])), A(load(h[r * cols + k])), acc);
         dw[k * kPanel] = acc;
       }
     });

@@ -37,10 +37,11 @@ struct BackwardChunk {
   const Pairs* pairs;
   const A* dlogp;
   const std::uint32_t *start, *index;
-  // First row's input gradient; whole weight gradient or null.
+  // First row's input gradient; whole weight gradient or null, and whether it goes on from its stored value.
   T* dh;
   bool accumulate;
   A* dw;
+  bool continue_dw;
   void* scratch;
 };
 
@@ -75,6 +76,7 @@ TileOps<bf16> tile_ops_avx2_bf16();
 TileOps<float> tile_ops_avx512_f32();
 TileOps<bf16> tile_ops_avx512_bf16();
 TileOps<bf16> tile_ops_avx512bf16_bf16();
+TileOps<bf16> tile_ops_amx_bf16();
 TileOps<float> tile_ops_neon_f32();
 TileOps<bf16> tile_ops_neon_bf16();
 
@@ -155,7 +157,7 @@ template <class T>
 void logprob_forward(ThreadPool&, const TileOps<T>&, const Head&, const Pairs&, void* partials, void* stats, void* logp, void* entropy);
 template <class T>
 void logprob_backward(ThreadPool&, const TileOps<T>&, const Head&, const Pairs&, const void* stats, const void* entropy,
-                      const void* dlogp, const void* dentropy, void* dh, bool accumulate, void* dw, void* scratch);
+                      const void* dlogp, const void* dentropy, void* dh, bool accumulate, void* dw, bool continue_dw, void* scratch);
 template <class T>
 void sample_rows(ThreadPool&, const TileOps<T>&, const Head&, const Draw&, void* scratch, std::int32_t* ids, float* logprob, float* entropy);
 template <class T>

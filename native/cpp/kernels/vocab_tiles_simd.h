@@ -1,6 +1,7 @@
 #pragma once
 // The fast form of the inner loops of kernels/vocab_tiles.h for float and bf16. Include from instruction-set files only, once each.
 #include "core/threads.h"
+#include "kernels/gemm_multiply_simd.h"
 #include "kernels/gemm_pack_simd.h"
 #include "kernels/vocab_tiles.h"
 
@@ -14,8 +15,8 @@ GRPO_INLINE std::size_t cut_rows(std::size_t rows, std::size_t tiles, std::size_
 
 template <class T>
 static void logits(std::size_t rows, std::size_t cols, const T* h, const T* w, std::size_t panels, float* out, std::size_t ldo) {
-  const std::size_t tiles = tiles_of(rows), panel_bytes = steps_of<T>(cols) * kPanelBytes;
-  float c[kTileRows * 32];
+  const std::size_t tiles = tiles_of<T>(rows), panel_bytes = steps_of<T>(cols) * kPanelBytes;
+  alignas(64) float c[kMostRows<T> * 32];
   for (std::size_t p = 0; p < panels; ++p) {
     const char* panel = reinterpret_cast<const char*>(w) + p * panel_bytes;
     const char* next = panel + panel_bytes;
@@ -23,7 +24,7 @@ static void logits(std::size_t rows, std::size_t cols, const T* h, const T* w, s
       const std::size_t r0 = cut_rows(rows, tiles, t), count = cut_rows(rows, tiles, t + 1) - r0;
       // One tile of rows fetches for itself; more of them spread the fetching of the next panel among them.
       const Ahead ahead = tiles == 1 ? Ahead{} : share_ahead(next, whole_steps<T>(cols), t, tiles);
-      tile_rows_for<T>(count)(cols, h + r0 * cols, cols, panel, c, false, ahead);
+      multiply_rows<T>(count, cols, h + r0 * cols, cols, panel, c, false, ahead);
       for (std::size_t r = 0; r < count; ++r) {
         store16(out + (r0 + r) * ldo + 32 * p, load16(c + 32 * r));
         store16(out + (r0 + r) * ldo + 32 * p + 16, load16(c + 32 * r + 16));
@@ -149,7 +150,7 @@ static void logit_gradients(const BackwardChunk<T>& c, std::size_t t, std::size_
 template <class T>
 static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
   const Head& head = *c.head;
-  const std::size_t cols = head.cols, rows = c.rows, tiles = head.tiles(), row_tiles = tiles_of(rows);
+  const std::size_t cols = head.cols, rows = c.rows, tiles = head.tiles(), row_tiles = tiles_of<T>(rows);
   const ChunkLayout<T> layout(rows, cols);
   T* const dl = static_cast<T*>(c.scratch);
   char* const packed = static_cast<char*>(c.scratch) + layout.rows_bytes;
@@ -157,7 +158,7 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
   float* const chain = reinterpret_cast<float*>(strips + layout.h_bytes);
   std::memset(chain, 0, layout.chain_bytes);
   const T* h = static_cast<const T*>(head.h) + c.begin * cols;
-  const std::size_t grad_items = (rows + kGradRows - 1) / kGradRows, chain_blocks = (row_tiles + kChainRows / kTileRows - 1) / (kChainRows / kTileRows);
+  const std::size_t grad_items = (rows + kGradRows - 1) / kGradRows, chain_blocks = (row_tiles + kChainRows / kMostRows<T> - 1) / (kChainRows / kMostRows<T>);
   const std::size_t logits_bytes = kGradRows * kStride * sizeof(float), transposed_bytes = kVocabTile * 32 * sizeof(float);
   for (int t = 0; t < pool.size(); ++t) pool.scratch(t, logits_bytes > transposed_bytes ? logits_bytes : transposed_bytes);
 
@@ -186,7 +187,7 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
         const std::size_t t0 = cut_rows(row_tiles, chain_blocks, block), t1 = cut_rows(row_tiles, chain_blocks, block + 1);
         for (std::size_t i = t0; i < t1; ++i) {
           const std::size_t r0 = cut_rows(rows, row_tiles, i), count = cut_rows(rows, row_tiles, i + 1) - r0;
-          tile_rows_for<T>(count)(columns, dl + r0 * kStride, kStride, transposed, chain + (k * rows + r0) * 32, true, Ahead{});
+          multiply_rows<T>(count, columns, dl + r0 * kStride, kStride, transposed, chain + (k * rows + r0) * 32, true, Ahead{});
         }
       } else {
         // dw += dl^T h for some panels and strips: the chain over rows goes on from chunk to chunk.
@@ -196,8 +197,8 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
           const std::size_t k = s * kTileRows, count = smaller(cols - k, kTileRows);
           for (std::size_t p = p0; p < p1; ++p) {
             float* const to = c.dw + ((t * (kVocabTile / 32) + p) * cols + k) * 32;
-            tile_packed_for<T>(count)(layout.steps, strips + s * layout.steps * kTileRows * 4, packed + p * layout.steps * kPanelBytes, to,
-                                      true, Ahead{reinterpret_cast<const char*>(to + kTileRows * 32), 1});
+            multiply_packed<T>(count, layout.steps, strips + s * layout.steps * kTileRows * 4, packed + p * layout.steps * kPanelBytes, to,
+                               c.continue_dw, Ahead{reinterpret_cast<const char*>(to + kTileRows * 32), 1});
           }
         }
       }

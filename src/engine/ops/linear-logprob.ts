@@ -42,6 +42,7 @@ export function linearLogprob(
     const dentropy = g.gradient(entropy);
     if (dlogp === null && dentropy === null) return;
     const dh = g.inputGradient(h);
+    const dw = w.gradTarget();
     loadAddon().linearLogprobBackward(
       ...head,
       stats.handle,
@@ -50,7 +51,8 @@ export function linearLogprob(
       dentropy?.handle ?? null,
       dh.tensor.handle,
       dh.accumulate,
-      w.gradTensor().handle,
+      dw.tensor.handle,
+      dw.accumulate,
     );
   });
   return { logp, entropy };

@@ -1,0 +1,89 @@
+#pragma once
+// The tile of gemm_tile_simd.h for bf16 on AMX: up to 32 rows of A times a panel of 32 columns of B. tdpbf16ps takes 32 steps
+// of the reduction at once; for each element it computes, in float32,
+//   c = c + (even + odd),  even = chain of fused multiply-adds over the elements 0, 2, .. 30 of the 32, from 0; odd likewise
+// (Intel Architecture Instruction Set Extensions, TDPBF16PS; subnormal numbers count as zero). The last 32 are filled up with
+// zeros. So a result depends on the reduction alone, not on the rows beside it.
+// Include from files named *_amx.cpp only.
+#include "kernels/gemm_tile_simd.h"
+
+namespace grpo {
+namespace GRPO_ISA_NS {
+
+constexpr std::size_t kAmxRows = 32, kAmxSteps = 16;  // rows of two tiles; pairs of one product
+
+// ldtilecfg's operand: tiles 0 .. 3 are c, 4 and 5 a, 6 and 7 b.
+struct alignas(64) TileConfig {
+  std::uint8_t palette = 1, start = 0, reserved[14] = {};
+  std::uint16_t row_bytes[16] = {};
+  std::uint8_t rows[16] = {};
+
+  explicit TileConfig(std::size_t count) {
+    const std::size_t upper = count < 16 ? count : 16, lower = count < 16 ? 16 : count - 16;
+    for (int i = 0; i < 8; ++i) {
+      row_bytes[i] = 64;
+      rows[i] = static_cast<std::uint8_t>(i > 5 ? 16 : i == 2 || i == 3 || i == 5 ? (count > 16 ? lower : 16) : upper);
+    }
+  }
+};
+
+// c (rows, 32) continues over one product from a and b; `both`: there are more than 16 rows.
+#define GRPO_AMX_STEP(a, pitch, b, both)      \
+  do {                                        \
+    _tile_loadd(6, (b), 128);                 \
+    _tile_loadd(7, (b) + 64, 128);            \
+    _tile_loadd(4, (a), (pitch));             \
+    _tile_dpbf16ps(0, 4, 6);                  \
+    _tile_dpbf16ps(1, 4, 7);                  \
+    if (both) {                               \
+      _tile_loadd(5, (a) + 16 * (pitch), (pitch)); \
+      _tile_dpbf16ps(2, 5, 6);                \
+      _tile_dpbf16ps(3, 5, 7);                \
+    }                                         \
+  } while (false)
+
+template <bool BOTH>
+static void tile_rows_amx(std::size_t rows, std::size_t length, const bf16* a, std::size_t stride, const void* panel, float* c,
+                          bool from_c, Ahead ahead) {
+  const TileConfig config(rows);
+  _tile_loadconfig(&config);
+  if (from_c) {
+    _tile_loadd(0, c, 128);
+    _tile_loadd(1, c + 16, 128);
+    if (BOTH) {
+      _tile_loadd(2, c + 16 * 32, 128);
+      _tile_loadd(3, c + 16 * 32 + 16, 128);
+    }
+  }
+  const char *from = reinterpret_cast<const char*>(a), *b = static_cast<const char*>(panel);
+  const std::size_t pitch = stride * sizeof(bf16), whole = length / 32;
+  for (std::size_t i = 0; i < whole; ++i) {
+    if (!BOTH) {
+#pragma GCC unroll 32
+      for (int line = 0; line < 32; ++line) __builtin_prefetch(b + kStreamAhead + 64 * line, 0, 3);
+    }
+    GRPO_AMX_STEP(from, pitch, b, BOTH);
+    from += 64;
+    b += kAmxSteps * kPanelBytes;
+    fetch(ahead);
+    fetch(ahead);
+  }
+  if (const std::size_t rest = length % 32; rest > 0) {
+    alignas(64) bf16 last[kAmxRows * 32] = {};
+    alignas(64) char pairs[kAmxSteps * kPanelBytes] = {};
+    for (std::size_t r = 0; r < rows; ++r) std::memcpy(last + 32 * r, from + r * pitch, rest * sizeof(bf16));
+    std::memcpy(pairs, b, (rest + 1) / 2 * kPanelBytes);
+    GRPO_AMX_STEP(reinterpret_cast<const char*>(last), 64, pairs, BOTH);
+  }
+  _tile_stored(0, c, 128);
+  _tile_stored(1, c + 16, 128);
+  if (BOTH) {
+    _tile_stored(2, c + 16 * 32, 128);
+    _tile_stored(3, c + 16 * 32 + 16, 128);
+  }
+  _tile_release();
+}
+#undef GRPO_AMX_STEP
+
+}  // namespace GRPO_ISA_NS
+}  // namespace grpo

@@ -1,0 +1,7 @@
+#include "kernels/vocab_tiles_simd.h"
+
+namespace grpo {
+
+TileOps<bf16> tile_ops_amx_bf16() { return amx::fast_tile_ops<bf16>(); }
+
+}  // namespace grpo
