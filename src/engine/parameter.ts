@@ -1,3 +1,4 @@
+import { loadAddon } from "../native/load.js";
 import { accumulatorType, type FloatType, Tensor } from "./tensor.js";
 
 /** Columns of one panel of a packed weight. */
@@ -22,8 +23,9 @@ export interface Part {
 /** A trained array: value in the model's type, gradient in float32 (float64 for f64), same layout. */
 export class Parameter {
   readonly value: Tensor;
-  /** Gradient of the minibatch so far; null until the first backward, after {@link clearGrad} and {@link resetGrad}. */
-  grad: Tensor | null = null;
+  #grad: Tensor | null = null;
+  /** What {@link addProduct} was given and has not added yet: rows of x and dy, fewer than the kernel adds at once. */
+  #pending: { x: Tensor; dy: Tensor; rows: number } | null = null;
   /** Memory of an earlier gradient. */
   #spare: Tensor | null = null;
   /** Gradient of embedding rows touched so far, a second accumulator when the table is also the LM head. */
@@ -46,26 +48,70 @@ export class Parameter {
     return this.shape.reduce((a, b) => a * b, 1);
   }
 
+  /** Gradient of the minibatch so far; null until the first backward, after {@link clearGrad} and {@link resetGrad}. */
+  get grad(): Tensor | null {
+    const pending = this.#pending;
+    if (this.#grad !== null && pending !== null && pending.rows > 0) {
+      const [out, columns] = this.shape as [number, number];
+      const { x, dy, rows } = pending;
+      loadAddon().linearPendingGradient(out, columns, x.handle, dy.handle, rows, this.#grad.handle);
+      pending.rows = 0;
+    }
+    return this.#grad;
+  }
+
+  /**
+   * Adds dy^T x to the gradient of panels: a chain over rows that goes on from call to call, so that no cut of the rows shows.
+   *
+   * @param x (rows, in)
+   * @param dy (rows, out)
+   */
+  addProduct(x: Tensor, dy: Tensor, rows: number): void {
+    const [out, columns] = this.shape as [number, number];
+    const addon = loadAddon();
+    const block = addon.weightGradientBlock(x.handle);
+    if (block > 1)
+      this.#pending ??= { x: new Tensor(x.dtype, [block, columns]), dy: new Tensor(x.dtype, [block, out]), rows: 0 };
+    const pending = this.#pending;
+    const { tensor, accumulate } = this.gradTarget();
+    const left = addon.linearWeightGradient(
+      rows,
+      out,
+      columns,
+      x.handle,
+      dy.handle,
+      tensor.handle,
+      accumulate,
+      pending?.x.handle ?? null,
+      pending?.dy.handle ?? null,
+      pending?.rows ?? 0,
+    );
+    if (pending !== null) pending.rows = left;
+  }
+
   /** The gradient tensor, zeroed on first use in a minibatch. */
   gradTensor(): Tensor {
-    const { tensor, accumulate } = this.gradTarget();
-    if (!accumulate) tensor.zero();
+    const grad = this.grad;
+    if (grad !== null) return grad;
+    const { tensor } = this.gradTarget();
+    tensor.zero();
     return tensor;
   }
 
   /** The gradient tensor for an op that writes all of it; until the first use in a minibatch it holds nothing to add to. */
   gradTarget(): { tensor: Tensor; accumulate: boolean } {
-    if (this.grad !== null) return { tensor: this.grad, accumulate: true };
+    if (this.#grad !== null) return { tensor: this.#grad, accumulate: true };
     const size = storedElements(this.layout, this.shape, false);
-    this.grad = this.#spare ?? new Tensor(accumulatorType(this.dtype), [size]);
+    this.#grad = this.#spare ?? new Tensor(accumulatorType(this.dtype), [size]);
     this.#spare = null;
-    return { tensor: this.grad, accumulate: false };
+    return { tensor: this.#grad, accumulate: false };
   }
 
   /** Forgets the gradient and keeps its memory for the next: fresh pages cost more than zeros. */
   resetGrad(): void {
-    this.#spare = this.grad ?? this.#spare;
-    this.grad = null;
+    this.#spare = this.#grad ?? this.#spare;
+    this.#grad = null;
+    if (this.#pending !== null) this.#pending.rows = 0;
     this.rowGrad?.dispose();
     this.rowGrad = null;
   }
@@ -75,6 +121,9 @@ export class Parameter {
     this.resetGrad();
     this.#spare?.dispose();
     this.#spare = null;
+    this.#pending?.x.dispose();
+    this.#pending?.dy.dispose();
+    this.#pending = null;
   }
 
   dispose(): void {

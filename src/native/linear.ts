@@ -30,7 +30,19 @@ export interface LinearAddon {
     dy: number,
     dw: number,
     accumulate: boolean,
+    pendingX: number | null,
+    pendingDy: number | null,
+    pendingRows: number,
+  ): number;
+  linearPendingGradient(
+    out: number,
+    columns: number,
+    pendingX: number,
+    pendingDy: number,
+    pendingRows: number,
+    dw: number,
   ): void;
+  weightGradientBlock(tensor: number): number;
   linearBiasGradient(rows: number, out: number, dy: number, dbias: number): void;
   addInPlace(target: number, source: number): void;
   panelsPack(panels: number, out: number, columns: number, start: number, count: number, rows: FloatSource): void;

@@ -255,8 +255,8 @@ async function digest(): Promise<string> {
   for (const dtype of ["f32", "bf16"] as const) {
     for (const [rows, out, columns] of [...sizes, [150, 1100, 70], [13, 40, 2603]] as const) {
       const r = await run({ dtype, rows, out, columns, bias: true, residual: true });
-      for (const values of [r.y, r.dx]) (dtype === "bf16" ? pairs : common).update(new Uint8Array(values.buffer));
-      for (const values of [r.dw, r.dbias!]) common.update(new Uint8Array(values.buffer));
+      for (const values of [r.y, r.dx, r.dw]) (dtype === "bf16" ? pairs : common).update(new Uint8Array(values.buffer));
+      common.update(new Uint8Array(r.dbias!.buffer));
     }
   }
   return `${common.digest("hex")} ${pairs.digest("hex")}`;
@@ -302,15 +302,19 @@ test("bf16 products on AMX add blocks of 32, each the sum of an even and an odd 
   for (const [rows, out, columns] of [...sizes, [17, 40, 64], [33, 1100, 70], [13, 40, 2603]] as const) {
     const r = await run({ dtype: "bf16", rows, out, columns });
     const [x, dy] = [rounded(r.x, "bf16"), rounded(r.dyIn, "bf16")];
-    const [y, dx] = [new Float64Array(rows * out), new Float64Array(rows * columns)];
+    const [y, dx, dw] = [rows * out, rows * columns, out * columns].map((n) => new Float64Array(n));
     for (let m = 0; m < rows; m++) {
       for (let n = 0; n < out; n++)
-        y[m * out + n] = chain(columns, (k) => x[m * columns + k]! * r.weights[n * columns + k]!);
+        y![m * out + n] = chain(columns, (k) => x[m * columns + k]! * r.weights[n * columns + k]!);
       for (let k = 0; k < columns; k++)
-        dx[m * columns + k] = chain(out, (n) => dy[m * out + n]! * r.weights[n * columns + k]!);
+        dx![m * columns + k] = chain(out, (n) => dy[m * out + n]! * r.weights[n * columns + k]!);
     }
-    assert.deepEqual(r.y, rounded(y, "bf16"));
-    assert.deepEqual(r.dx, rounded(dx, "bf16"));
+    for (let n = 0; n < out; n++)
+      for (let k = 0; k < columns; k++)
+        dw![n * columns + k] = chain(rows, (m) => dy[m * out + n]! * x[m * columns + k]!);
+    assert.deepEqual(r.y, rounded(y!, "bf16"));
+    assert.deepEqual(r.dx, rounded(dx!, "bf16"));
+    assert.deepEqual(r.dw, dw);
   }
 });
 

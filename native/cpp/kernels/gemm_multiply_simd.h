@@ -14,19 +14,34 @@ template <class T> constexpr std::size_t kMostRows = kTileRows;
 template <> constexpr std::size_t kMostRows<bf16> = kAmxRows;
 #endif
 
+// Cut of `total` rows into tiles: tile t is the rows [tile_start(t), tile_start(t + 1)). Even, but on AMX, where changing the
+// number of rows costs more than a smaller last tile.
+template <class T> constexpr std::size_t tiles_of(std::size_t total) { return (total + kMostRows<T> - 1) / kMostRows<T>; }
+template <class T> constexpr std::size_t tile_start(std::size_t total, std::size_t tiles, std::size_t t) {
+  if (kMostRows<T> > kTileRows) return t * kMostRows<T> < total ? t * kMostRows<T> : total;
+  return total * t / tiles;
+}
+
+// What a thread holds while it multiplies.
+#if defined(__AMX_BF16__)
+using Registers = TileRegisters;
+#else
+struct Registers {};
+#endif
+
 // `rows` rows of row-major A, 1 .. kMostRows<T>.
 template <class T, int ROWS = kTileRows>
-static void multiply_rows(std::size_t rows, std::size_t length, const T* a, std::size_t stride, const void* panel, float* c, bool from_c,
-                          Ahead ahead) {
+static void multiply_rows([[maybe_unused]] Registers& registers, std::size_t rows, std::size_t length, const T* a, std::size_t stride,
+                          const void* panel, float* c, bool from_c, Ahead ahead) {
 #if defined(__AMX_BF16__)
   if constexpr (sizeof(T) == 2) {
-    if (rows > 16) tile_rows_amx<true>(rows, length, a, stride, panel, c, from_c, ahead);
-    else tile_rows_amx<false>(rows, length, a, stride, panel, c, from_c, ahead);
+    if (rows > 16) tile_rows_amx<true>(registers, rows, length, a, stride, panel, c, from_c, ahead);
+    else tile_rows_amx<false>(registers, rows, length, a, stride, panel, c, from_c, ahead);
     return;
   }
 #endif
   if constexpr (ROWS > 1) {
-    if (rows < ROWS) return multiply_rows<T, ROWS - 1>(rows, length, a, stride, panel, c, from_c, ahead);
+    if (rows < ROWS) return multiply_rows<T, ROWS - 1>(registers, rows, length, a, stride, panel, c, from_c, ahead);
   }
 #if defined(GRPO_WIDE_PAIRS)
   if constexpr (sizeof(T) == 2) tile_rows_wide<ROWS>(length, a, stride, panel, c, from_c, ahead);
@@ -48,8 +63,44 @@ static void multiply_packed(std::size_t rows, std::size_t steps, const void* a, 
     tile_packed<T, ROWS>(steps, a, panel, c, from_c, ahead);
 }
 
-// Even cut of `total` rows into tiles: tile t is the rows [t * total / tiles, (t + 1) * total / tiles).
-template <class T> GRPO_INLINE std::size_t tiles_of(std::size_t total) { return (total + kMostRows<T> - 1) / kMostRows<T>; }
+// The most bytes of a panel that several tiles meet before the rest of it, and how many of them: where the panel does not stay
+// near between one tile and the next, a part of it does.
+#if defined(__AMX_BF16__)
+template <class T> constexpr std::size_t kPanelPart = sizeof(T) == 2 ? 16 << 10 : SIZE_MAX;
+template <class T> constexpr std::size_t kPartTiles = sizeof(T) == 2 ? 4 : SIZE_MAX;
+#elif defined(__AVX512F__)
+template <class T> constexpr std::size_t kPanelPart = SIZE_MAX;
+template <class T> constexpr std::size_t kPartTiles = SIZE_MAX;
+#else
+template <class T> constexpr std::size_t kPanelPart = 128 << 10;
+template <class T> constexpr std::size_t kPartTiles = SIZE_MAX;
+#endif
+
+// Tiles t0 .. t1 of a (M, K) row-major times one panel: store(first row, rows, c (rows, 32)) for each. `next`: the panel after this
+// one, fetched into L2 meanwhile, or null. `sums` holds the rows of all tiles.
+template <class T, class Store>
+static void multiply_panel(Registers& registers, std::size_t M, std::size_t K, const T* a, std::size_t t0, std::size_t t1, const char* panel,
+                           const char* next, float* sums, Store&& store) {
+  const std::size_t tiles = tiles_of<T>(M), parts = (steps_of<T>(K) * kPanelBytes - 1) / kPanelPart<T> + 1;
+  const std::size_t group = parts > 1 && kPartTiles<T> < t1 - t0 ? kPartTiles<T> : t1 - t0, first = tile_start<T>(M, tiles, t0);
+  for (std::size_t g0 = t0; g0 < t1; g0 += group) {
+    const std::size_t g1 = g0 + group < t1 ? g0 + group : t1;
+    for (std::size_t part = 0; part < parts; ++part) {
+      const bool last = part + 1 == parts;
+      const std::size_t k0 = K / 32 * part / parts * 32, k1 = last ? K : K / 32 * (part + 1) / parts * 32;
+      const std::size_t from = steps_of<T>(k0) * kPanelBytes, to = steps_of<T>(k1) * kPanelBytes;
+      // One group of tiles fetches the next part just before it is needed; of several, each fetches a share of the next panel.
+      const char* ahead_at = !next ? nullptr : group < t1 - t0 ? next + from : last ? next : panel + to;
+      for (std::size_t t = g0; t < g1; ++t) {
+        const std::size_t m0 = tile_start<T>(M, tiles, t), rows = tile_start<T>(M, tiles, t + 1) - m0;
+        const Ahead ahead = next ? share_ahead(ahead_at, whole_steps<T>(k1 - k0), t - t0, t1 - t0) : Ahead{};
+        float* const c = sums + (parts > 1 ? (m0 - first) * 32 : 0);
+        multiply_rows<T>(registers, rows, k1 - k0, a + m0 * K + k0, K, panel + from, c, part > 0, ahead);
+        if (last) store(m0, rows, c);
+      }
+    }
+  }
+}
 
 }  // namespace GRPO_ISA_NS
 }  // namespace grpo

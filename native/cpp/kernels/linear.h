@@ -11,6 +11,8 @@
 //   input_gradient   over n ascending from 0; bf16 as above
 //   weight_gradient  over rows m ascending, from the stored dw or 0, one row after the other: any cut of the rows gives the same bits
 //   bias_gradient    sum over rows m ascending, from the stored dbias
+// On AMX bf16 is summed in blocks of 32 (kernels/gemm_tile_amx.h): the same for every M, N, thread count and tile, and for any cut of
+// the rows of a weight gradient, whose block goes on in the next call (PendingRows).
 // Nothing may alias, except that y may be `residual`.
 #include <cstddef>
 
@@ -20,6 +22,12 @@
 
 namespace grpo {
 
+// Rows of x (block, K) and dy (block, N) that a weight gradient was given and has not added yet, fewer than a block.
+struct PendingRows {
+  void *x, *dy;
+  std::size_t count;
+};
+
 struct LinearKernels {
   // y = round((acc + bias) + residual), rounded once; bias and residual (M, N) may be null. float32: y is float32.
   void (*forward)(ThreadPool&, DType, std::size_t M, std::size_t N, std::size_t K, const void* x, const void* w,
@@ -27,9 +35,11 @@ struct LinearKernels {
   // dx = round(dy W), or round(dx + dy W) with `accumulate`.
   void (*input_gradient)(ThreadPool&, DType, std::size_t M, std::size_t N, std::size_t K, const void* dy, const void* w,
                          void* dx, bool accumulate);
-  // dw = dy^T x, or dw += dy^T x with `accumulate`. All of dw is written.
+  // dw = dy^T x, or dw += dy^T x with `accumulate`. All of dw is written. Where gradient_block is more than 1, rows are added in
+  // blocks of so many: those of `pending` come first and those left over are put there; without it, the last block is short.
   void (*weight_gradient)(ThreadPool&, DType, std::size_t M, std::size_t N, std::size_t K, const void* x, const void* dy,
-                          void* dw, bool accumulate);
+                          void* dw, bool accumulate, PendingRows* pending);
+  std::size_t (*gradient_block)(DType);
   // dbias += sum over rows of dy
   void (*bias_gradient)(ThreadPool&, DType, std::size_t M, std::size_t N, const void* dy, void* dbias);
   // target[i] = round(target[i] + source[i])

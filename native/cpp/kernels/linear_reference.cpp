@@ -105,13 +105,14 @@ LinearKernels linear_reference() {
     });
   };
   kernels.weight_gradient = [](ThreadPool& pool, DType dtype, std::size_t M, std::size_t N, std::size_t K, const void* x,
-                               const void* dy, void* dw, bool accumulate) {
+                               const void* dy, void* dw, bool accumulate, PendingRows*) {
     with_type(dtype, [&](auto t) {
       using T = decltype(t);
       weight_gradient(pool, M, N, K, static_cast<const T*>(x), static_cast<const T*>(dy), static_cast<compute_t<T>*>(dw),
                       accumulate);
     });
   };
+  kernels.gradient_block = [](DType) { return std::size_t{1}; };
   kernels.bias_gradient = [](ThreadPool& pool, DType dtype, std::size_t M, std::size_t N, const void* dy, void* dbias) {
     with_type(dtype, [&](auto t) {
       using T = decltype(t);

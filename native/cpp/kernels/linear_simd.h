@@ -45,12 +45,11 @@ static void store_tile(std::size_t rows, std::size_t columns, const float* c, co
   }
 }
 
-// A panel that leaves no room in L2 for the next one beside it; and the most bytes of a panel that all rows of an item meet
-// before the rest of it: passes after the first find them in L2.
+// A panel that leaves no room in L2 for the next one beside it.
 #if defined(__AVX512F__)
-constexpr std::size_t kLargePanel = 384 << 10, kPanelPart = SIZE_MAX;
+constexpr std::size_t kLargePanel = 384 << 10;
 #else
-constexpr std::size_t kLargePanel = SIZE_MAX, kPanelPart = 128 << 10;
+constexpr std::size_t kLargePanel = SIZE_MAX;
 #endif
 
 template <class T>
@@ -59,45 +58,39 @@ static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t 
   if (M == 0) return;
   const std::size_t panels = (N + 31) / 32, panel_bytes = steps_of<T>(K) * kPanelBytes;
   const std::size_t tiles = tiles_of<T>(M), threads = static_cast<std::size_t>(pool.size());
-  // A panel meets about 336 rows before the next one; an item is a run of panels, which the thread prefetches in turn.
-  const std::size_t blocks = (M + 335) / 336;
+  // A panel meets about 336 rows before the next one, on AMX as many of them as leave room in its L2; an item is a run of
+  // panels, which the thread prefetches in turn.
+  const std::size_t near = kMostRows<T> > kTileRows ? (std::size_t{1} << 20) / (K * sizeof(T)) : 336;
+  const std::size_t meets = near < 64 ? 64 : at_most(near, 336), blocks = (M + meets - 1) / meets;
   std::size_t run = panels * blocks / (8 * threads);
   run = run < 1 ? 1 : run > 8 ? 8 : run;
   const std::size_t runs = (panels + run - 1) / run;
-  const std::size_t parts = panel_bytes / kPanelPart + 1, most_rows = (tiles / blocks + 1) * kMostRows<T>;
+  const std::size_t most_rows = (tiles / blocks + 1) * kMostRows<T>;
   reserve(pool, most_rows * 32 * sizeof(float));
   for_items(pool, (M + 4) * N * K, blocks * runs, [&](std::size_t item, int thread) {
     const std::size_t t0 = cut(tiles, blocks, item / runs), t1 = cut(tiles, blocks, item / runs + 1);
-    const std::size_t p0 = item % runs * run, p1 = at_most(p0 + run, panels), first = cut(M, tiles, t0);
+    const std::size_t p0 = item % runs * run, p1 = at_most(p0 + run, panels);
     float* const sums = static_cast<float*>(pool.scratch(thread, most_rows * 32 * sizeof(float)));
+    Registers registers;
     for (std::size_t p = p0; p < p1; ++p) {
       const char* panel = reinterpret_cast<const char*>(w) + p * panel_bytes;
       const char* after = reinterpret_cast<const char*>(w) + (p + 1 < p1 ? p + 1 : p0 + threads * run) * panel_bytes;
       const std::size_t columns = at_most(N - 32 * p, 32);
       // One tile fetches for itself; more of them spread the fetching of the next part of a panel among them.
       const bool fetch = t1 - t0 > 1 && (panel_bytes <= kLargePanel || t1 - t0 <= 6);
-      for (std::size_t part = 0; part < parts; ++part) {
-        const bool last = part + 1 == parts;
-        const std::size_t k0 = cut(K / 16, parts, part) * 16, k1 = last ? K : cut(K / 16, parts, part + 1) * 16;
-        const char* next = last ? after : panel + steps_of<T>(k1) * kPanelBytes;
-        for (std::size_t t = t0; t < t1; ++t) {
-          const std::size_t m0 = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - m0;
-          const Ahead ahead = fetch ? share_ahead(next, whole_steps<T>(k1 - k0), t - t0, t1 - t0) : Ahead{};
-          float* const c = sums + (parts > 1 ? (m0 - first) * 32 : 0);
-          multiply_rows<T>(rows, k1 - k0, x + m0 * K + k0, K, panel + steps_of<T>(k0) * kPanelBytes, c, part > 0, ahead);
-          if (!last) continue;
-          const T* b = bias ? bias + 32 * p : nullptr;
-          const T* r = residual ? residual + m0 * N + 32 * p : nullptr;
-          if (float32) store_tile(rows, columns, c, b, r, static_cast<float*>(y) + m0 * N + 32 * p, N);
-          else store_tile(rows, columns, c, b, r, static_cast<T*>(y) + m0 * N + 32 * p, N);
-        }
-      }
+      multiply_panel(registers, M, K, x, t0, t1, panel, fetch ? after : nullptr, sums, [&](std::size_t m0, std::size_t rows, const float* c) {
+        const T* b = bias ? bias + 32 * p : nullptr;
+        const T* r = residual ? residual + m0 * N + 32 * p : nullptr;
+        if (float32) store_tile(rows, columns, c, b, r, static_cast<float*>(y) + m0 * N + 32 * p, N);
+        else store_tile(rows, columns, c, b, r, static_cast<T*>(y) + m0 * N + 32 * p, N);
+      });
     }
   });
 }
 
 // Columns n whose transposed panel is held at a time, rows that use it, and the most panels of k that share a pass over dy.
-constexpr std::size_t kBlockN = 1024, kBlockRows = 512, kBlockPanels = 4;
+template <class T> constexpr std::size_t kBlockN = kPanelPart<T> < (64 << 10) ? kPanelPart<T> / 64 : 1024;
+constexpr std::size_t kBlockRows = 512, kBlockPanels = 4;
 
 template <class T>
 static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const T* dy, const T* w, T* dx,
@@ -105,7 +98,7 @@ static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::
   if (M == 0) return;
   const std::size_t panels = (K + 31) / 32, tiles = tiles_of<T>(M), threads = static_cast<std::size_t>(pool.size());
   // Few rows: the transposed block stays in L1 and is used at once.
-  const std::size_t block_n = M <= 2 * kTileRows ? kBlockN / 16 : kBlockN;
+  const std::size_t block_n = M <= 2 * kTileRows ? 64 : kBlockN<T>;
   const std::size_t blocks = (M + kBlockRows - 1) / kBlockRows;
   // As many panels at a time as leave every thread with about the same number of items.
   std::size_t group = kBlockPanels;
@@ -122,16 +115,17 @@ static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::
     const std::size_t p0 = item % groups * group, p1 = at_most(p0 + group, panels);
     float* const wt = static_cast<float*>(pool.scratch(thread, (transposed + sums) * group * sizeof(float)));
     float* const c = wt + transposed * group;
-    const std::size_t first = cut(M, tiles, t0);
+    const std::size_t first = tile_start<T>(M, tiles, t0);
+    Registers registers;
     for (std::size_t n0 = 0; n0 < N; n0 += block_n) {
       const std::size_t n1 = at_most(n0 + block_n, N);
       transpose_panels(w, K, p0, p1, n0, n1, wt, transposed);
       for (std::size_t t = t0; t < t1; ++t) {
-        const std::size_t m0 = cut(M, tiles, t), rows = cut(M, tiles, t + 1) - m0;
+        const std::size_t m0 = tile_start<T>(M, tiles, t), rows = tile_start<T>(M, tiles, t + 1) - m0;
         for (std::size_t p = p0; p < p1; ++p) {
           // The chain pauses in float32 memory between blocks of n.
           float* tile = c + (p - p0) * sums + (N > block_n ? (m0 - first) * 32 : 0);
-          multiply_rows<T>(rows, n1 - n0, dy + m0 * N + n0, N, wt + (p - p0) * transposed, tile, n0 > 0, Ahead{});
+          multiply_rows<T>(registers, rows, n1 - n0, dy + m0 * N + n0, N, wt + (p - p0) * transposed, tile, n0 > 0, Ahead{});
           if (n1 < N) continue;
           T* to = dx + m0 * K + 32 * p;
           store_tile<T, T>(rows, at_most(K - 32 * p, 32), tile, nullptr, accumulate ? to : nullptr, to, K);
@@ -234,15 +228,16 @@ static LinearKernels fast_linear() {
     else linear_reference().input_gradient(pool, dtype, M, N, K, dy, w, dx, accumulate);
   };
   kernels.weight_gradient = [](ThreadPool& pool, DType dtype, std::size_t M, std::size_t N, std::size_t K, const void* x,
-                               const void* dy, void* dw, bool accumulate) {
+                               const void* dy, void* dw, bool accumulate, PendingRows* pending) {
     if (dtype == DType::f32)
       weight_gradient(pool, M, N, K, static_cast<const float*>(x), static_cast<const float*>(dy), static_cast<float*>(dw),
                       accumulate);
     else if (dtype == DType::bf16)
       weight_gradient(pool, M, N, K, static_cast<const bf16*>(x), static_cast<const bf16*>(dy), static_cast<float*>(dw),
                       accumulate);
-    else linear_reference().weight_gradient(pool, dtype, M, N, K, x, dy, dw, accumulate);
+    else linear_reference().weight_gradient(pool, dtype, M, N, K, x, dy, dw, accumulate, pending);
   };
+  kernels.gradient_block = [](DType) { return std::size_t{1}; };
   kernels.bias_gradient = [](ThreadPool& pool, DType dtype, std::size_t M, std::size_t N, const void* dy, void* dbias) {
     if (dtype == DType::f32) bias_gradient(pool, M, N, static_cast<const float*>(dy), static_cast<float*>(dbias));
     else if (dtype == DType::bf16) bias_gradient(pool, M, N, static_cast<const bf16*>(dy), static_cast<float*>(dbias));

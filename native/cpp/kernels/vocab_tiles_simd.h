@@ -16,20 +16,18 @@ GRPO_INLINE std::size_t cut_rows(std::size_t rows, std::size_t tiles, std::size_
 template <class T>
 static void logits(std::size_t rows, std::size_t cols, const T* h, const T* w, std::size_t panels, float* out, std::size_t ldo) {
   const std::size_t tiles = tiles_of<T>(rows), panel_bytes = steps_of<T>(cols) * kPanelBytes;
-  alignas(64) float c[kMostRows<T> * 32];
+  alignas(64) float sums[(kRowBlock + kTileRows) * 32];
+  Registers registers;
   for (std::size_t p = 0; p < panels; ++p) {
     const char* panel = reinterpret_cast<const char*>(w) + p * panel_bytes;
-    const char* next = panel + panel_bytes;
-    for (std::size_t t = 0; t < tiles; ++t) {
-      const std::size_t r0 = cut_rows(rows, tiles, t), count = cut_rows(rows, tiles, t + 1) - r0;
-      // One tile of rows fetches for itself; more of them spread the fetching of the next panel among them.
-      const Ahead ahead = tiles == 1 ? Ahead{} : share_ahead(next, whole_steps<T>(cols), t, tiles);
-      multiply_rows<T>(count, cols, h + r0 * cols, cols, panel, c, false, ahead);
-      for (std::size_t r = 0; r < count; ++r) {
-        store16(out + (r0 + r) * ldo + 32 * p, load16(c + 32 * r));
-        store16(out + (r0 + r) * ldo + 32 * p + 16, load16(c + 32 * r + 16));
-      }
-    }
+    // One tile of rows fetches for itself; more of them spread the fetching of the next panel among them.
+    multiply_panel(registers, rows, cols, h, 0, tiles, panel, tiles > 1 ? panel + panel_bytes : nullptr, sums,
+                   [&](std::size_t first, std::size_t count, const float* c) {
+                     for (std::size_t r = 0; r < count; ++r) {
+                       store16(out + (first + r) * ldo + 32 * p, load16(c + 32 * r));
+                       store16(out + (first + r) * ldo + 32 * p + 16, load16(c + 32 * r + 16));
+                     }
+                   });
   }
 }
 
@@ -185,9 +183,10 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
         float* const transposed = static_cast<float*>(pool.scratch(thread, 0));
         transpose_panels(w, cols, k, k + 1, 0, panels * 32, transposed, 0);
         const std::size_t t0 = cut_rows(row_tiles, chain_blocks, block), t1 = cut_rows(row_tiles, chain_blocks, block + 1);
+        Registers registers;
         for (std::size_t i = t0; i < t1; ++i) {
-          const std::size_t r0 = cut_rows(rows, row_tiles, i), count = cut_rows(rows, row_tiles, i + 1) - r0;
-          multiply_rows<T>(count, columns, dl + r0 * kStride, kStride, transposed, chain + (k * rows + r0) * 32, true, Ahead{});
+          const std::size_t r0 = tile_start<T>(rows, row_tiles, i), count = tile_start<T>(rows, row_tiles, i + 1) - r0;
+          multiply_rows<T>(registers, count, columns, dl + r0 * kStride, kStride, transposed, chain + (k * rows + r0) * 32, true, Ahead{});
         }
       } else {
         // dw += dl^T h for some panels and strips: the chain over rows goes on from chunk to chunk.
