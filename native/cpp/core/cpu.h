@@ -12,7 +12,8 @@ Isa detect_isa(const char** error);
 
 const char* isa_name(Isa isa);
 
-// How many bytes ahead a stream from memory is asked into L1. Farther loses where fill buffers are few.
-extern const std::size_t kStreamAhead;
+// A stream from memory is asked into L1 kStreamAhead bytes ahead, farther loses where fill buffers are few; and two lines of every KiB
+// into L2 kWakeAhead bytes ahead, so that the hardware's prefetcher, which stops at the end of a page, is awake in the next one.
+extern const std::size_t kStreamAhead, kWakeAhead;
 
 }  // namespace grpo

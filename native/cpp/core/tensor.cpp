@@ -23,6 +23,19 @@ std::size_t block_of(std::size_t bytes) {
   return bytes == 0 ? unit : (bytes + unit - 1) / unit * unit;
 }
 
+// Memory from the system, in huge pages as far as they would be nearly full: a product that reads a weight from small pages spends
+// a third of its time looking them up.
+void* fresh(std::size_t block) {
+  constexpr std::size_t kNearlyFull = kHuge / 4 * 3;
+  if (block < kNearlyFull) return std::aligned_alloc(64, block);
+  const std::size_t whole = block % kHuge >= kNearlyFull ? (block + kHuge - 1) / kHuge * kHuge : block;
+  void* data = std::aligned_alloc(kHuge, whole);
+#if defined(__linux__)
+  if (data) madvise(data, whole, MADV_HUGEPAGE);
+#endif
+  return data;
+}
+
 }  // namespace
 
 TensorTable::~TensorTable() {
@@ -54,15 +67,12 @@ void* TensorTable::take(std::size_t block) {
     stats_.cached_bytes -= block;
   } else {
     while (stats_.cached_bytes > 0 && held_ + block + stats_.cached_bytes > most_held_ + kSpare) free_oldest();
-    data = std::aligned_alloc(block >= kHuge ? 4096 : 64, block);
+    data = fresh(block);
     if (!data && stats_.cached_bytes > 0) {
       trim();
-      data = std::aligned_alloc(block >= kHuge ? 4096 : 64, block);
+      data = fresh(block);
     }
     if (!data) throw std::bad_alloc();
-#if defined(__linux__)
-    if (block >= kHuge) madvise(data, block, MADV_HUGEPAGE);
-#endif
   }
   held_ += block;
   if (held_ > most_held_) most_held_ = held_;

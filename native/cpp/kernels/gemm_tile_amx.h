@@ -97,11 +97,13 @@ static void tile_rows_amx(TileRegisters& registers, std::size_t rows, std::size_
   registers.set_up(rows);
   start_tiles<BOTH>(c, from_c);
   const char *from = reinterpret_cast<const char*>(a), *b = static_cast<const char*>(panel);
-  const std::size_t pitch = stride * sizeof(bf16), whole = length / 32;
+  const std::size_t pitch = stride * sizeof(bf16), whole = length / 32, near = kStreamAhead, wake = kWakeAhead;
   for (std::size_t i = 0; i < whole; ++i) {
     if (!BOTH) {
 #pragma GCC unroll 32
-      for (int line = 0; line < 32; ++line) __builtin_prefetch(b + kStreamAhead + 64 * line, 0, 3);
+      for (int line = 0; line < 32; ++line) __builtin_prefetch(b + near + 64 * line, 0, 3);
+#pragma GCC unroll 4
+      for (int line = 0; line < 4; ++line) __builtin_prefetch(b + wake + 64 * (line % 2) + 1024 * (line / 2), 0, 2);
     }
     GRPO_AMX_STEP(from, from + 16 * pitch, pitch, b, BOTH);
     from += 64;

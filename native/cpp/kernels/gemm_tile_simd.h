@@ -207,7 +207,7 @@ static void tile_rows(std::size_t length, const T* a, std::size_t stride, const 
   const std::size_t pitch = stride * sizeof(T), whole = whole_steps<T>(length);
   // Rows too long to stay in L2 beside the panel come from farther away than the hardware looks ahead.
   const bool fetch_rows = length * sizeof(T) * ROWS > (128 << 10);
-  const std::size_t near = kStreamAhead;
+  const std::size_t near = kStreamAhead, wake = kWakeAhead;
 #pragma GCC unroll 2
   for (int half = 0; half < static_cast<int>(kTilePasses); ++half) {
     v16 acc[ROWS][kTileVectors];
@@ -229,6 +229,8 @@ static void tile_rows(std::size_t length, const T* a, std::size_t stride, const 
         for (int v = 0; v < kTileVectors; ++v) __builtin_prefetch(b + near + kPanelBytes * u + 64 * v, 0, 3);
         Step<T>::template add<ROWS, kTileVectors>(acc, at(4 * u), b + kPanelBytes * u);
       }
+      __builtin_prefetch(b + wake, 0, 2);
+      __builtin_prefetch(b + wake + 64, 0, 2);
       if (fetch_rows) {
 #pragma GCC unroll 16
         for (int r = 0; r < ROWS; ++r) __builtin_prefetch(at(1024)(r), 0, 3);
