@@ -119,7 +119,7 @@ function measure(
     const w = weights[turn++ % copies]!.handle;
     if (kind === "forward") addon.linearForward(rows, n, k, x.handle, w, null, null, y.handle);
     else if (kind === "dx") addon.linearInputGradient(rows, n, k, y.handle, w, x.handle, false);
-    else addon.linearWeightGradient(rows, n, k, x.handle, y.handle, w, true, null, null, 0);
+    else addon.linearWeightGradient(rows, n, k, x.handle, y.handle, w, true, null, null, 0, true);
   };
   call();
   const estimate = Math.min(timed(call), timed(call));

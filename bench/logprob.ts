@@ -67,6 +67,10 @@ function measure(dtype: "f32" | "bf16", rows: number, cols: number, vocab: numbe
         false,
         dw.handle,
         true,
+        null,
+        null,
+        0,
+        true,
       ),
   };
   const extra = { product: 0, forward: 0, backward: 0 };

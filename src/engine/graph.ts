@@ -19,12 +19,15 @@ type Backward = () => void | Promise<void>;
  */
 export class Graph {
   readonly grad: boolean;
+  /** No gradient of the minibatch follows this one, and each weight is used once. */
+  readonly last: boolean;
   readonly #owned = new Set<Tensor>();
   readonly #gradients = new Map<Tensor, Tensor>();
   #tape: Entry[] = [];
 
-  constructor(options: { grad: boolean }) {
+  constructor(options: { grad: boolean; last?: boolean }) {
     this.grad = options.grad;
+    this.last = options.last ?? false;
   }
 
   /** A new uninitialised tensor that belongs to this graph. */

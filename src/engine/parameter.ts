@@ -20,12 +20,18 @@ export interface Part {
   rows: number;
 }
 
+/** Rows of x and dy that a weight gradient was given and has not added yet, fewer than its kernel adds at once. */
+interface PendingRows {
+  readonly x: Tensor;
+  readonly dy: Tensor;
+  rows: number;
+}
+
 /** A trained array: value in the model's type, gradient in float32 (float64 for f64), same layout. */
 export class Parameter {
   readonly value: Tensor;
   #grad: Tensor | null = null;
-  /** What {@link addProduct} was given and has not added yet: rows of x and dy, fewer than the kernel adds at once. */
-  #pending: { x: Tensor; dy: Tensor; rows: number } | null = null;
+  #pending: PendingRows | null = null;
   /** Memory of an earlier gradient. */
   #spare: Tensor | null = null;
   /** Gradient of embedding rows touched so far, a second accumulator when the table is also the LM head. */
@@ -51,12 +57,7 @@ export class Parameter {
   /** Gradient of the minibatch so far; null until the first backward, after {@link clearGrad} and {@link resetGrad}. */
   get grad(): Tensor | null {
     const pending = this.#pending;
-    if (this.#grad !== null && pending !== null && pending.rows > 0) {
-      const [out, columns] = this.shape as [number, number];
-      const { x, dy, rows } = pending;
-      loadAddon().linearPendingGradient(out, columns, x.handle, dy.handle, rows, this.#grad.handle);
-      pending.rows = 0;
-    }
+    if (pending !== null && pending.rows > 0) this.#multiply(pending.x, pending.dy, 0, true);
     return this.#grad;
   }
 
@@ -65,16 +66,16 @@ export class Parameter {
    *
    * @param x (rows, in)
    * @param dy (rows, out)
+   * @param last no more rows follow in this minibatch
    */
-  addProduct(x: Tensor, dy: Tensor, rows: number): void {
+  addProduct(x: Tensor, dy: Tensor, rows: number, last: boolean): void {
+    this.#multiply(x, dy, rows, last);
+  }
+
+  #multiply(x: Tensor, dy: Tensor, rows: number, last: boolean): void {
     const [out, columns] = this.shape as [number, number];
-    const addon = loadAddon();
-    const block = addon.weightGradientBlock(x.handle);
-    if (block > 1)
-      this.#pending ??= { x: new Tensor(x.dtype, [block, columns]), dy: new Tensor(x.dtype, [block, out]), rows: 0 };
-    const pending = this.#pending;
-    const { tensor, accumulate } = this.gradTarget();
-    const left = addon.linearWeightGradient(
+    const { tensor, accumulate, pending } = this.gradTarget(x, last);
+    const left = loadAddon().linearWeightGradient(
       rows,
       out,
       columns,
@@ -85,26 +86,37 @@ export class Parameter {
       pending?.x.handle ?? null,
       pending?.dy.handle ?? null,
       pending?.rows ?? 0,
+      last,
     );
     if (pending !== null) pending.rows = left;
   }
 
   /** The gradient tensor, zeroed on first use in a minibatch. */
   gradTensor(): Tensor {
-    const grad = this.grad;
-    if (grad !== null) return grad;
-    const { tensor } = this.gradTarget();
-    tensor.zero();
-    return tensor;
+    if (this.grad === null) this.#firstGrad().zero();
+    return this.#grad!;
   }
 
-  /** The gradient tensor for an op that writes all of it; until the first use in a minibatch it holds nothing to add to. */
-  gradTarget(): { tensor: Tensor; accumulate: boolean } {
-    if (this.#grad !== null) return { tensor: this.#grad, accumulate: true };
+  /**
+   * The gradient of panels for a kernel that writes all of it and multiplies rows of x (rows, in) with others (rows, out):
+   * `accumulate` is false while it holds nothing to add to, and `pending` takes the rows that the kernel leaves for the next
+   * call, as many as it then says.
+   */
+  gradTarget(x: Tensor, last: boolean): { tensor: Tensor; accumulate: boolean; pending: PendingRows | null } {
+    const block = loadAddon().weightGradientBlock(x.handle);
+    if (block > 1 && !last && this.#pending === null) {
+      const [out, columns] = this.shape as [number, number];
+      this.#pending = { x: Tensor.zeros(x.dtype, [block, columns]), dy: Tensor.zeros(x.dtype, [block, out]), rows: 0 };
+    }
+    const accumulate = this.#grad !== null;
+    return { tensor: this.#grad ?? this.#firstGrad(), accumulate, pending: this.#pending };
+  }
+
+  #firstGrad(): Tensor {
     const size = storedElements(this.layout, this.shape, false);
     this.#grad = this.#spare ?? new Tensor(accumulatorType(this.dtype), [size]);
     this.#spare = null;
-    return { tensor: this.#grad, accumulate: false };
+    return this.#grad;
   }
 
   /** Forgets the gradient and keeps its memory for the next: fresh pages cost more than zeros. */

@@ -35,7 +35,11 @@ export interface LinearLogprobAddon {
     accumulate: boolean,
     dw: Handle | null,
     continueDw: boolean,
-  ): void;
+    pendingX: Handle | null,
+    pendingDy: Handle | null,
+    pendingRows: number,
+    close: boolean,
+  ): number;
   sampleTokens(
     rows: number,
     cols: number,

@@ -33,15 +33,8 @@ export interface LinearAddon {
     pendingX: number | null,
     pendingDy: number | null,
     pendingRows: number,
+    close: boolean,
   ): number;
-  linearPendingGradient(
-    out: number,
-    columns: number,
-    pendingX: number,
-    pendingDy: number,
-    pendingRows: number,
-    dw: number,
-  ): void;
   weightGradientBlock(tensor: number): number;
   linearBiasGradient(rows: number, out: number, dy: number, dbias: number): void;
   addInPlace(target: number, source: number): void;

@@ -94,12 +94,14 @@ export async function accumulateGradients(
   gradients: (indices: readonly number[], said: TokenScores) => TokenGradients[],
 ): Promise<PassCounts> {
   const counts: PassCounts = { uniqueTokens: 0, logicalTokens: 0 };
-  for (const indices of cutTrees(episodes, options)) {
+  const cuts = cutTrees(episodes, options);
+  const last = cuts.findLast((indices) => indices.some((e) => wanted[e]!.includes(1)));
+  for (const indices of cuts) {
     const tree = pack(episodes, wanted, indices, options);
     counts.logicalTokens += tree.logicalTokens;
     if (tree.pairIds.length === 0) continue;
     counts.uniqueTokens += tree.tokens.length;
-    const g = new Graph({ grad: true });
+    const g = new Graph({ grad: true, last: indices === last });
     try {
       const others = pairsOfOthers(tree, indices, options.alternatives);
       const said = await runTree(g, decoder, tree, options, others);

@@ -109,6 +109,15 @@ class Args {
   Engine& engine_;
 };
 
+// Arguments `at`... = pending x (block, K), pending dy (block, N), pending rows, close: see PendingRows.
+inline PendingRows pending_rows(const Args& a, std::size_t at, std::size_t K, std::size_t N, DType dtype) {
+  const std::size_t block = a.backend().linear.gradient_block(dtype);
+  const PendingRows pending{a.tensor(at, "pending x", block * K, dtype).data, a.tensor(at + 1, "pending dy", block * N, dtype).data,
+                            a.size(at + 2, "pending rows"), a.flag(at + 3)};
+  if (pending.count >= block) a.fail("as many rows are pending as make a block");
+  return pending;
+}
+
 // Registers `function` under `name`: void functions and functions that return a Napi::Value alike.
 template <class F>
 void expose(Napi::Env env, Napi::Object exports, const char* name, F function) {

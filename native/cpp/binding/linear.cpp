@@ -44,36 +44,18 @@ void input_gradient(const Napi::CallbackInfo& info) {
   a.backend().linear.input_gradient(a.pool(), dtype, M, N, K, dy.data, w.data, dx.data, a.flag(6));
 }
 
-// linearWeightGradient(M, N, K, x, dy, dw, accumulate, pendingX | null, pendingDy, pendingRows): rows pending after it
+// linearWeightGradient(M, N, K, x, dy, dw, accumulate, pendingX | null, pendingDy, pendingRows, close): rows pending after it
 Napi::Value weight_gradient(const Napi::CallbackInfo& info) {
   const Args a(info, "linearWeightGradient");
   const std::size_t M = a.size(0, "M"), N = a.size(1, "N"), K = a.size(2, "K");
-  const Tensor& x = a.tensor(3, "x", M * K);
+  // With no rows, any x and dy of the type will do.
+  const Tensor& x = M > 0 ? a.tensor(3, "x", M * K) : a.tensor(3, "x");
   const DType dtype = float_type(a, x, "x");
-  const Tensor& dy = a.tensor(4, "dy", M * N, dtype);
+  const Tensor& dy = M > 0 ? a.tensor(4, "dy", M * N, dtype) : a.tensor(4, "dy");
   const Tensor& dw = panels(a, 5, "dw", N, K, accumulator(dtype));
-  const std::size_t block = a.backend().linear.gradient_block(dtype);
-  PendingRows pending{nullptr, nullptr, 0};
-  if (a.has(7)) {
-    pending = {a.tensor(7, "pending x", block * K, dtype).data, a.tensor(8, "pending dy", block * N, dtype).data, a.size(9, "pending rows")};
-    if (pending.count >= block) a.fail("as many rows are pending as make a block");
-  }
+  PendingRows pending = a.has(7) ? pending_rows(a, 7, K, N, dtype) : PendingRows{};
   a.backend().linear.weight_gradient(a.pool(), dtype, M, N, K, x.data, dy.data, dw.data, a.flag(6), a.has(7) ? &pending : nullptr);
   return Napi::Number::New(info.Env(), static_cast<double>(pending.count));
-}
-
-// linearPendingGradient(N, K, pendingX, pendingDy, pendingRows, dw): void
-void pending_gradient(const Napi::CallbackInfo& info) {
-  const Args a(info, "linearPendingGradient");
-  const std::size_t N = a.size(0, "N"), K = a.size(1, "K"), rows = a.size(4, "pending rows");
-  const Tensor& x = a.tensor(2, "pending x");
-  const DType dtype = float_type(a, x, "pending x");
-  const LinearKernels& kernels = a.backend().linear;
-  const std::size_t block = kernels.gradient_block(dtype);
-  a.tensor(2, "pending x", block * K);
-  const Tensor& dy = a.tensor(3, "pending dy", block * N, dtype);
-  if (rows >= block) a.fail("as many rows are pending as make a block");
-  kernels.weight_gradient(a.pool(), dtype, rows, N, K, x.data, dy.data, panels(a, 5, "dw", N, K, accumulator(dtype)).data, true, nullptr);
 }
 
 // weightGradientBlock(tensor): rows that the weight gradient of tensors of this type adds at once
@@ -174,7 +156,6 @@ void register_linear(Napi::Env env, Napi::Object exports) {
   expose(env, exports, "linearForward", forward);
   expose(env, exports, "linearInputGradient", input_gradient);
   expose(env, exports, "linearWeightGradient", weight_gradient);
-  expose(env, exports, "linearPendingGradient", pending_gradient);
   expose(env, exports, "weightGradientBlock", weight_gradient_block);
   expose(env, exports, "linearBiasGradient", bias_gradient);
   expose(env, exports, "addInPlace", add_in_place);

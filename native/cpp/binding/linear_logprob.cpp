@@ -86,8 +86,9 @@ void forward(const Napi::CallbackInfo& info) {
 }
 
 // linearLogprobBackward(rows, cols, vocab, vocabSize, h, w, temperature, pairRows, ids, stats, entropy, dlogp | null,
-//                       dentropy | null, dh, accumulate, dw | null, continueDw)
-void backward(const Napi::CallbackInfo& info) {
+//                       dentropy | null, dh, accumulate, dw | null, continueDw, pendingX | null, pendingDy, pendingRows, close):
+//                       rows pending after it
+Napi::Value backward(const Napi::CallbackInfo& info) {
   const Args a(info, "linearLogprobBackward");
   DType dtype;
   const Head head = head_of(a, info, false, &dtype);
@@ -99,10 +100,12 @@ void backward(const Napi::CallbackInfo& info) {
   const void* dentropy = a.has(12) ? a.tensor(12, "dentropy", head.rows, acc).data : nullptr;
   void* dh = a.tensor(13, "dh", head.rows * head.cols, dtype).data;
   void* dw = a.has(15) ? a.tensor(15, "dw", (head.vocab + 31) / 32 * 32 * head.cols, acc).data : nullptr;
+  PendingRows pending = a.has(17) ? pending_rows(a, 17, head.cols, head.vocab, dtype) : PendingRows{};
   const LogprobKernels& kernels = a.backend().logprob;
   const Scratch scratch(a, kernels.backward_scratch[static_cast<int>(dtype)](head.rows, head.cols));
   kernels.backward[static_cast<int>(dtype)](a.pool(), head, pairs, stats, entropy, dlogp, dentropy, dh, a.flag(14), dw, dw && a.flag(16),
-                                              scratch.data());
+                                              a.has(17) ? &pending : nullptr, scratch.data());
+  return Napi::Number::New(info.Env(), static_cast<double>(pending.count));
 }
 
 // sampleTokens(rows, cols, vocab, vocabSize, h, w, temperature, topK, topP, minP, key0, key1, counters, greedy, ids, logprob, entropy)

@@ -1,5 +1,5 @@
 #pragma once
-// The weight gradient of kernels/linear.h for bf16 on AMX, which adds the rows in blocks of 32. Include from linear_amx.cpp only.
+// The weight gradient of kernels/linear.h for bf16 on AMX, which adds the rows in blocks of 32. Include from files named *_amx.cpp only.
 #include "kernels/gemm_multiply_simd.h"
 #include "kernels/gemm_pack_simd.h"
 #include "kernels/linear.h"
@@ -9,14 +9,16 @@ namespace GRPO_ISA_NS {
 
 constexpr std::size_t kGradientBlock = 32, kPassBlocks = 16, kBlockBytes = kAmxSteps * kPanelBytes;
 
-// The pending rows and the new ones after them, as one matrix; zeros after its end.
+// `columns` columns of the pending rows and of the new ones after them, as one matrix; zeros after its end.
 struct GradientRows {
-  const bf16 *pending, *fresh;
-  std::size_t pending_rows, rows, columns;
+  const bf16* pending;
+  std::size_t pending_stride, pending_rows;
+  const bf16* fresh;
+  std::size_t fresh_stride, rows, columns;
 
   // Columns c .. c + 32 of row r.
   void copy(std::size_t r, std::size_t c, std::uint16_t (&to)[32]) const {
-    const bf16* row = r < pending_rows ? pending + r * columns : fresh + (r - pending_rows) * columns;
+    const bf16* row = r < pending_rows ? pending + r * pending_stride : fresh + (r - pending_rows) * fresh_stride;
     const std::size_t count = r >= rows ? 0 : columns - c < 32 ? columns - c : 32;
     if (count == 32) {
       std::memcpy(to, row + c, sizeof(to));
@@ -78,21 +80,17 @@ static void weight_gradient_blocks(ThreadPool& pool, std::size_t blocks, std::si
   }
 }
 
-static void weight_gradient_amx(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const bf16* x, const bf16* dy, float* dw,
-                                bool accumulate, PendingRows* pending) {
-  const std::size_t before = pending ? pending->count : 0, rows = before + M;
-  const std::size_t blocks = pending ? rows / kGradientBlock : (rows + kGradientBlock - 1) / kGradientBlock;
-  bf16* const kept_x = pending ? static_cast<bf16*>(pending->x) : nullptr;
-  bf16* const kept_dy = pending ? static_cast<bf16*>(pending->dy) : nullptr;
-  if (blocks > 0)
-    weight_gradient_blocks(pool, blocks, N, K, {kept_x, x, before, rows, K}, {kept_dy, dy, before, rows, N}, dw, accumulate);
-  else if (!accumulate)
-    std::memset(dw, 0, (N + 31) / 32 * 32 * K * sizeof(float));
-  if (!pending) return;
-  const std::size_t done = blocks * kGradientBlock, kept = rows - done, at = blocks > 0 ? 0 : before, first = done + at - before;
-  std::memcpy(kept_x + at * K, x + first * K, (kept - at) * K * sizeof(bf16));
-  std::memcpy(kept_dy + at * N, dy + first * N, (kept - at) * N * sizeof(bf16));
-  pending->count = kept;
+// How many blocks `rows` rows make, those pending included.
+GRPO_INLINE std::size_t gradient_blocks(const PendingRows* pending, std::size_t rows) {
+  return (pending && !pending->close ? rows : rows + kGradientBlock - 1) / kGradientBlock;
+}
+
+// Those of `rows` new rows of `columns` columns that no block took go to the pending ones, after the `before` that are there.
+static void keep_rows(std::size_t before, std::size_t rows, std::size_t blocks, std::size_t columns, const bf16* from, std::size_t from_stride,
+                      bf16* to, std::size_t to_stride) {
+  const std::size_t taken = blocks * kGradientBlock;
+  for (std::size_t r = taken > before ? taken - before : 0; r < rows; ++r)
+    std::memcpy(to + (before + r - taken) * to_stride, from + r * from_stride, columns * sizeof(bf16));
 }
 
 }  // namespace GRPO_ISA_NS

@@ -58,7 +58,8 @@ void logprob_forward(ThreadPool& pool, const TileOps<T>& ops, const Head& head, 
 
 template <class T>
 void logprob_backward(ThreadPool& pool, const TileOps<T>& ops, const Head& head, const Pairs& pairs, const void* stats, const void* entropy,
-                      const void* dlogp_in, const void* dentropy, void* dh, bool accumulate, void* dw, bool continue_dw, void* scratch) {
+                      const void* dlogp_in, const void* dentropy, void* dh, bool accumulate, void* dw, bool continue_dw, PendingRows* pending,
+                      void* scratch) {
   using A = compute_t<T>;
   const A* dlogp = static_cast<const A*>(dlogp_in);
   const PairBuckets buckets(pairs, head);
@@ -71,11 +72,13 @@ void logprob_backward(ThreadPool& pool, const TileOps<T>& ops, const Head& head,
     const std::size_t written = head.rows > 0 ? panel_count(head.limit) : 0, panel = kPanel * head.cols;
     std::fill_n(static_cast<A*>(dw) + written * panel, (panel_count(head.vocab) - written) * panel, A{0});
   }
+  const bool close = pending && pending->close;
   for (std::size_t begin = 0; begin < head.rows; begin += kBackwardRows) {
     const std::size_t rows = head.rows - begin < kBackwardRows ? head.rows - begin : kBackwardRows;
+    if (pending) pending->close = close && begin + rows == head.rows;
     ops.backward(pool, {&head, begin, rows, static_cast<const A*>(stats), static_cast<const A*>(entropy), dsum.data(),
                         static_cast<const A*>(dentropy), &pairs, dlogp, buckets.start.data(), buckets.index.data(),
-                        static_cast<T*>(dh) + begin * head.cols, accumulate, static_cast<A*>(dw), continue_dw || begin > 0, scratch});
+                        static_cast<T*>(dh) + begin * head.cols, accumulate, static_cast<A*>(dw), continue_dw || begin > 0, pending, scratch});
   }
 }
 
@@ -88,8 +91,9 @@ struct Kernels {
     logprob_forward(pool, OPS(), head, pairs, partials, stats, logp, entropy);
   }
   static void backward(ThreadPool& pool, const Head& head, const Pairs& pairs, const void* stats, const void* entropy, const void* dlogp,
-                       const void* dentropy, void* dh, bool accumulate, void* dw, bool continue_dw, void* scratch) {
-    logprob_backward(pool, OPS(), head, pairs, stats, entropy, dlogp, dentropy, dh, accumulate, dw, continue_dw, scratch);
+                       const void* dentropy, void* dh, bool accumulate, void* dw, bool continue_dw, PendingRows* pending,
+                      void* scratch) {
+    logprob_backward(pool, OPS(), head, pairs, stats, entropy, dlogp, dentropy, dh, accumulate, dw, continue_dw, pending, scratch);
   }
   static std::size_t backward_scratch(std::size_t rows, std::size_t cols) {
     return OPS().backward_scratch(rows < kBackwardRows ? rows : kBackwardRows, cols);

@@ -2,6 +2,7 @@
 #include "core/cpu.h"
 #include "core/dtype.h"
 #include "core/threads.h"
+#include "kernels/linear.h"
 
 namespace grpo {
 
@@ -56,10 +57,12 @@ struct LogprobKernels {
   //   dl[r,v] = (sum_{pairs (r,v)} dlogp - p (sum_{pairs of r} dlogp + dentropy (log p + H))) / temperature, rounded once to T
   //   dh      (rows, cols) T, = round(chain over v) or round(dh + chain) where `accumulate`
   //   dw      panels of (vocab, cols), type A: a chain over rows in order, from 0 or, where `continue_dw`, from its stored
-  //           value; may be null
+  //           value; may be null. Rows are added in blocks where LinearKernels::gradient_block says so, with `pending` as there:
+  //           x is h, dy is dl (all of vocab, zero from the limit on)
   // Pairs with id >= limit contribute nothing. scratch: backward_scratch bytes.
   void (*backward[3])(ThreadPool&, const Head&, const Pairs&, const void* stats, const void* entropy, const void* dlogp,
-                      const void* dentropy, void* dh, bool accumulate, void* dw, bool continue_dw, void* scratch);
+                      const void* dentropy, void* dh, bool accumulate, void* dw, bool continue_dw, PendingRows* pending,
+                      void* scratch);
   std::size_t (*backward_scratch[3])(std::size_t rows, std::size_t cols);
 
   // Draws one id per row: argmax (lowest index on ties) where greedy or temperature 0, else by inverse CDF over the tiles in order

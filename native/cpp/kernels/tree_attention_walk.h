@@ -84,21 +84,20 @@ struct Walk {
     return n * static_cast<double>(shape.heads * dim);
   }
 
-  void write_row(std::size_t row, const T* qkv, T* k, T* v) const {
+  // K and V of one row and KV head into its block.
+  void write_key(std::size_t row, std::size_t head, const T* qkv, T* k, T* v) const {
     if (plan.table[row] < 0) return;
-    const std::size_t slot = slot_of(plan.position[row]);
-    const T* from = qkv + row * width + shape.heads * dim;
-    for (std::size_t h = 0; h < shape.kv_heads; ++h) {
-      const std::size_t at = block_offset(plan.write_block[row], h);
-      for (std::size_t d = 0; d < dim; ++d) key_at(k + at, padded, slot, d) = from[h * dim + d];
-      for (std::size_t d = 0; d < dim; ++d) value_at(v + at, padded, slot, d) = from[(shape.kv_heads + h) * dim + d];
-    }
+    const std::size_t slot = slot_of(plan.position[row]), at = block_offset(plan.write_block[row], head);
+    const T* from = qkv + row * width + (shape.heads + head) * dim;
+    for (std::size_t d = 0; d < dim; ++d) key_at(k + at, padded, slot, d) = from[d];
+    for (std::size_t d = 0; d < dim; ++d) value_at(v + at, padded, slot, d) = from[shape.kv_heads * dim + d];
   }
 
   void write(const T* qkv, T* k, T* v) const {
     const std::size_t chunk = 64;
     spread((plan.rows + chunk - 1) / chunk, static_cast<double>(plan.rows * shape.kv_heads * dim) * 4, [&](std::size_t i, int) {
-      for (std::size_t row = i * chunk; row < std::min(plan.rows, (i + 1) * chunk); ++row) write_row(row, qkv, k, v);
+      for (std::size_t row = i * chunk; row < std::min(plan.rows, (i + 1) * chunk); ++row)
+        for (std::size_t h = 0; h < shape.kv_heads; ++h) write_key(row, h, qkv, k, v);
     });
   }
 
@@ -191,11 +190,17 @@ struct Walk {
   }
 
   void forward(const T* qkv, T* k, T* v, T* out, C* stats) const {
-    write(qkv, k, v);
-    copy_keys(shape, plan.copies, plan.copy, k, v);
+    // Where all queries of a head are one unit, its keys are written by the thread that reads them.
+    const bool together = units() == shape.kv_heads && plan.copies == 0;
+    if (!together) {
+      write(qkv, k, v);
+      copy_keys(shape, plan.copies, plan.copy, k, v);
+    }
     reserve(attend_bytes());
     spread(units(), pairs(), [&](std::size_t i, int thread) {
-      attend(unit(i), Arena{static_cast<char*>(pool.scratch(thread, 0))}, qkv, k, v, out, stats);
+      const Unit u = unit(i);
+      for (std::size_t row = 0; together && row < plan.rows; ++row) write_key(row, u.head, qkv, k, v);
+      attend(u, Arena{static_cast<char*>(pool.scratch(thread, 0))}, qkv, k, v, out, stats);
     });
   }
 };

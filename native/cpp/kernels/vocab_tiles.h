@@ -42,6 +42,7 @@ struct BackwardChunk {
   bool accumulate;
   A* dw;
   bool continue_dw;
+  PendingRows* pending;
   void* scratch;
 };
 
@@ -157,7 +158,7 @@ template <class T>
 void logprob_forward(ThreadPool&, const TileOps<T>&, const Head&, const Pairs&, void* partials, void* stats, void* logp, void* entropy);
 template <class T>
 void logprob_backward(ThreadPool&, const TileOps<T>&, const Head&, const Pairs&, const void* stats, const void* entropy,
-                      const void* dlogp, const void* dentropy, void* dh, bool accumulate, void* dw, bool continue_dw, void* scratch);
+                      const void* dlogp, const void* dentropy, void* dh, bool accumulate, void* dw, bool continue_dw, PendingRows* pending, void* scratch);
 template <class T>
 void sample_rows(ThreadPool&, const TileOps<T>&, const Head&, const Draw&, void* scratch, std::int32_t* ids, float* logprob, float* entropy);
 template <class T>

@@ -4,6 +4,9 @@
 #include "kernels/gemm_multiply_simd.h"
 #include "kernels/gemm_pack_simd.h"
 #include "kernels/vocab_tiles.h"
+#if defined(__AMX_BF16__)
+#include "kernels/linear_gradient_amx.h"
+#endif
 
 namespace grpo {
 namespace GRPO_ISA_NS {
@@ -107,6 +110,36 @@ static std::size_t backward_scratch(std::size_t rows, std::size_t cols) {
   return ChunkLayout<T>(rows, cols).bytes();
 }
 
+// Whether the weight gradient takes rows in blocks (linear_gradient_amx.h) rather than one by one.
+#if defined(__AMX_BF16__)
+template <class T> constexpr bool kAddsBlocks = sizeof(T) == 2;
+
+// dw += dl^T h for tile t.
+static void add_blocks(ThreadPool& pool, const BackwardChunk<bf16>& c, std::size_t t, const bf16* h, const bf16* dl) {
+  const Head& head = *c.head;
+  const std::size_t cols = head.cols, columns = head.columns(t), before = c.pending ? c.pending->count : 0, rows = before + c.rows;
+  const std::size_t blocks = gradient_blocks(c.pending, rows);
+  const bf16* const kept_h = c.pending ? static_cast<const bf16*>(c.pending->x) : nullptr;
+  bf16* const kept_dl = c.pending ? static_cast<bf16*>(c.pending->dy) + t * kVocabTile : nullptr;
+  float* const dw = c.dw + t * kVocabTile * cols;
+  if (blocks > 0)
+    weight_gradient_blocks(pool, blocks, columns, cols, {kept_h, cols, before, h, cols, rows, cols},
+                           {kept_dl, head.vocab, before, dl, kStride, rows, columns}, dw, c.continue_dw);
+  else if (!c.continue_dw)
+    std::memset(dw, 0, (columns + 31) / 32 * 32 * cols * sizeof(float));
+  if (c.pending) keep_rows(before, c.rows, blocks, columns, dl, kStride, kept_dl, head.vocab);
+}
+// The rows of h that no block took.
+static void keep_hidden(const BackwardChunk<bf16>& c, const bf16* h) {
+  if (!c.pending) return;
+  const std::size_t before = c.pending->count, rows = before + c.rows, cols = c.head->cols, blocks = gradient_blocks(c.pending, rows);
+  keep_rows(before, c.rows, blocks, cols, h, cols, static_cast<bf16*>(c.pending->x), cols);
+  c.pending->count = c.pending->close ? 0 : rows - blocks * kGradientBlock;
+}
+#else
+template <class T> constexpr bool kAddsBlocks = false;
+#endif
+
 // Rows [r0, r1) of dl of tile t, row by row into `dl` and as steps of chains over rows into `packed`.
 template <class T>
 static void logit_gradients(const BackwardChunk<T>& c, std::size_t t, std::size_t r0, std::size_t r1, float* l, T* dl, char* packed,
@@ -140,7 +173,7 @@ static void logit_gradients(const BackwardChunk<T>& c, std::size_t t, std::size_
     for (std::size_t j = columns; j < panels * 32; ++j) x[j] = 0;
     for (std::size_t j = 0; j < panels * 32; j += 16) store_vector(dl + r * kStride + j, div16(load16(x + j), by));
   }
-  if (c.dw)
+  if (c.dw && !kAddsBlocks<T>)
     for (std::size_t p = 0; p < panels; ++p)
       pack_rows<32>(dl, kStride, r0, r1, 32 * p, 32, packed + (p * steps + steps_of<T>(r0)) * kPanelBytes);
 }
@@ -160,7 +193,7 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
   const std::size_t logits_bytes = kGradRows * kStride * sizeof(float), transposed_bytes = kVocabTile * 32 * sizeof(float);
   for (int t = 0; t < pool.size(); ++t) pool.scratch(t, logits_bytes > transposed_bytes ? logits_bytes : transposed_bytes);
 
-  if (c.dw) {
+  if (c.dw && !kAddsBlocks<T>) {
     maybe_parallel(pool, rows * cols * 16, layout.strips, [&](std::size_t s, int) {
       pack_rows<kTileRows>(h, cols, 0, rows, s * kTileRows, smaller(cols - s * kTileRows, kTileRows),
                            strips + s * layout.steps * kTileRows * 4);
@@ -175,7 +208,7 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
     });
     const std::size_t chain_items = layout.panels * chain_blocks;
     const std::size_t strip_groups = (layout.strips + kGradStrips - 1) / kGradStrips, panel_groups = (panels + kGradPanels - 1) / kGradPanels;
-    const std::size_t weight_items = c.dw ? strip_groups * panel_groups : 0;
+    const std::size_t weight_items = c.dw && !kAddsBlocks<T> ? strip_groups * panel_groups : 0;
     maybe_parallel(pool, 2 * work, chain_items + weight_items, [&](std::size_t item, int thread) {
       if (item < chain_items) {
         // dh += dl W for 32 columns of h: the chain over n goes on from tile to tile.
@@ -202,7 +235,17 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
         }
       }
     });
+#if defined(__AMX_BF16__)
+    if constexpr (kAddsBlocks<T>) {
+      if (c.dw) add_blocks(pool, c, t, h, dl);
+    }
+#endif
   }
+#if defined(__AMX_BF16__)
+  if constexpr (kAddsBlocks<T>) {
+    if (c.dw) keep_hidden(c, h);
+  }
+#endif
   maybe_parallel(pool, rows * cols, rows, [&](std::size_t r, int) {
     for (std::size_t k = 0; k < cols; k += 16) {
       T* const to = c.dh + r * cols + k;

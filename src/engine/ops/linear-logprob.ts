@@ -42,8 +42,8 @@ export function linearLogprob(
     const dentropy = g.gradient(entropy);
     if (dlogp === null && dentropy === null) return;
     const dh = g.inputGradient(h);
-    const dw = w.gradTarget();
-    loadAddon().linearLogprobBackward(
+    const { tensor: dw, accumulate, pending } = w.gradTarget(h, g.last);
+    const left = loadAddon().linearLogprobBackward(
       ...head,
       stats.handle,
       entropy.handle,
@@ -51,9 +51,14 @@ export function linearLogprob(
       dentropy?.handle ?? null,
       dh.tensor.handle,
       dh.accumulate,
-      dw.tensor.handle,
-      dw.accumulate,
+      dw.handle,
+      accumulate,
+      pending?.x.handle ?? null,
+      pending?.dy.handle ?? null,
+      pending?.rows ?? 0,
+      g.last,
     );
+    if (pending !== null) pending.rows = left;
   });
   return { logp, entropy };
 }
