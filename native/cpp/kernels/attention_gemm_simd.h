@@ -6,6 +6,9 @@
 #include <utility>
 
 #include "core/simd.h"
+#if defined(__AMX_BF16__)
+#include "kernels/amx_tiles.h"
+#endif
 
 namespace grpo {
 namespace GRPO_ISA_NS {
@@ -103,10 +106,51 @@ static void product(std::size_t rows, std::size_t columns, Product<W> p) {
   }
 }
 
-// Cuts n rows evenly into tiles of at most kTileRows and calls body(first, rows).
+#if defined(__AMX_BF16__)
+// Most rows of a tile of attention.
+template <class T> constexpr std::size_t kAttentionRows = sizeof(T) == sizeof(bf16) ? kAmxRows : kTileRows;
+
+// The product with a_step 1 on tile registers, over the first `halves` bf16 of each row of a; what follows them counts as zero.
+// At most kAmxRows rows; `columns` is a multiple of 32.
+template <bool BOTH>
+static void product_tiles(TileRegisters& registers, std::size_t rows, std::size_t columns, std::size_t halves, const Product<std::uint32_t>& p) {
+  registers.set_up(rows);
+  const std::size_t whole = halves / 32, rest = halves % 32, a_pitch = p.a_row * 4, b_pitch = p.b_row * 4;
+  const char* const a = reinterpret_cast<const char*>(p.a);
+  alignas(64) std::uint32_t last_a[kAmxRows * kAmxSteps], last_b[kAmxSteps * 32];
+  if (rest > 0) {
+    std::memset(last_a, 0, rows * kAmxSteps * 4);
+    for (std::size_t r = 0; r < rows; ++r) std::memcpy(last_a + r * kAmxSteps, a + r * a_pitch + whole * 64, rest * 2);
+  }
+  for (std::size_t n = 0; n < columns; n += 32) {
+    const std::uint32_t* const b = p.b + n / 32 * p.b_panel;
+    start_tiles<BOTH>(p.c + n, p.c_row, p.start != nullptr);
+    for (std::size_t i = 0; i < whole; ++i)
+      step_tiles<BOTH>(a + 64 * i, a + 16 * a_pitch + 64 * i, a_pitch, reinterpret_cast<const char*>(b + i * kAmxSteps * p.b_row), b_pitch);
+    if (rest > 0) {
+      std::memset(last_b, 0, sizeof(last_b));
+      for (std::size_t i = 0; i < (rest + 1) / 2; ++i) std::memcpy(last_b + 32 * i, b + (whole * kAmxSteps + i) * p.b_row, 128);
+      // The second of the last pair need not be there.
+      for (std::size_t j = 0; rest % 2 == 1 && j < 32; ++j) last_b[rest / 2 * 32 + j] &= 0xffffu;
+      step_tiles<BOTH>(reinterpret_cast<const char*>(last_a), reinterpret_cast<const char*>(last_a + 16 * kAmxSteps), 64,
+                       reinterpret_cast<const char*>(last_b), 128);
+    }
+    finish_tiles<BOTH>(p.c + n, p.c_row);
+  }
+}
+#else
+// Most rows of a tile of attention.
+template <class T> constexpr std::size_t kAttentionRows = kTileRows;
+#endif
+
+// Cuts n rows into tiles of at most `most` rows, evenly unless they are tiles of registers, and calls body(first, rows).
 template <class F>
-GRPO_INLINE void each_tile(std::size_t n, F&& body) {
-  const std::size_t tiles = (n + kTileRows - 1) / kTileRows;
+GRPO_INLINE void each_tile(std::size_t most, std::size_t n, F&& body) {
+  if (most > static_cast<std::size_t>(kTileRows)) {
+    for (std::size_t first = 0; first < n; first += most) body(first, n - first < most ? n - first : most);
+    return;
+  }
+  const std::size_t tiles = (n + most - 1) / most;
   for (std::size_t t = 0, first = 0; t < tiles; ++t) {
     const std::size_t rows = n / tiles + (t < n % tiles ? 1 : 0);
     body(first, rows);

@@ -81,7 +81,7 @@ template <class T> constexpr std::size_t kPartTiles = SIZE_MAX;
 template <class T, class Store>
 static void multiply_panel(Registers& registers, std::size_t M, std::size_t K, const T* a, std::size_t t0, std::size_t t1, const char* panel,
                            const char* next, float* sums, Store&& store) {
-  const std::size_t tiles = tiles_of<T>(M), parts = (steps_of<T>(K) * kPanelBytes - 1) / kPanelPart<T> + 1;
+  const std::size_t tiles = tiles_of<T>(M), parts = t1 - t0 > 1 ? (steps_of<T>(K) * kPanelBytes - 1) / kPanelPart<T> + 1 : 1;
   const std::size_t group = parts > 1 && kPartTiles<T> < t1 - t0 ? kPartTiles<T> : t1 - t0, first = tile_start<T>(M, tiles, t0);
   for (std::size_t g0 = t0; g0 < t1; g0 += group) {
     const std::size_t g1 = g0 + group < t1 ? g0 + group : t1;

@@ -11,7 +11,7 @@
 //   input_gradient   over n ascending from 0; bf16 as above
 //   weight_gradient  over rows m ascending, from the stored dw or 0, one row after the other: any cut of the rows gives the same bits
 //   bias_gradient    sum over rows m ascending, from the stored dbias
-// On AMX bf16 is summed in blocks of 32 (kernels/gemm_tile_amx.h): the same for every M, N, thread count and tile, and for any cut of
+// On AMX bf16 is summed in blocks of 32 (kernels/amx_tiles.h): the same for every M, N, thread count and tile, and for any cut of
 // the rows of a weight gradient, whose block goes on in the next call (PendingRows).
 // Nothing may alias, except that y may be `residual`.
 #include <cstddef>

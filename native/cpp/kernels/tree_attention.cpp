@@ -81,6 +81,9 @@ AllTiles scalar_tiles() { return {reference_tiles<float>(), reference_tiles<bf16
 AllTiles avx2_tiles() { return {avx2_tiles_f32(), avx2_tiles_b16(), reference_tiles<double>()}; }
 AllTiles avx512_tiles() { return {avx512_tiles_f32(), avx512_tiles_b16(), reference_tiles<double>()}; }
 AllTiles avx512bf16_tiles() { return {avx512_tiles_f32(), avx512bf16_tiles_b16(), reference_tiles<double>()}; }
+#if defined(GRPO_HAVE_AMX)
+AllTiles amx_tiles() { return {avx512_tiles_f32(), amx_tiles_b16(), reference_tiles<double>()}; }
+#endif
 #elif defined(GRPO_HAVE_NEON)
 AllTiles neon_tiles() { return {neon_tiles_f32(), neon_tiles_b16(), reference_tiles<double>()}; }
 #endif
@@ -98,8 +101,10 @@ AttentionKernels attention_kernels(Isa isa) {
 #if defined(GRPO_HAVE_AVX512)
     case Isa::avx2: return kernels<avx2_tiles>(rotary);
     case Isa::avx512: return kernels<avx512_tiles>(rotary);
-    case Isa::avx512bf16:
-    case Isa::amx: return kernels<avx512bf16_tiles>(rotary);
+    case Isa::avx512bf16: return kernels<avx512bf16_tiles>(rotary);
+#if defined(GRPO_HAVE_AMX)
+    case Isa::amx: return kernels<amx_tiles>(rotary);
+#endif
 #elif defined(GRPO_HAVE_NEON)
     case Isa::neon: return kernels<neon_tiles>(rotary);
 #endif

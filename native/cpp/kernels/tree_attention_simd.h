@@ -62,11 +62,57 @@ GRPO_INLINE v16 mask(v16 x, int i, float visible, float hidden) {
   return select_lt16(load16(lanes), set16(visible - 16.0f * static_cast<float>(i)), x, set16(hidden));
 }
 
+// The product over `count` elements; of an odd number of bf16, what lies in the slot after the last need not be a number.
+template <class T>
+GRPO_INLINE void product_and_rest(std::size_t rows, std::size_t columns, std::size_t count, Product<word_t<T>> p) {
+  constexpr std::size_t per = kPerWord<T>;
+  p.steps = count / per;
+  product<word_t<T>>(rows, columns, p);
+  if constexpr (per == 2) {
+    if (count % 2 == 0) return;
+    alignas(64) std::uint32_t last[kMaxDim];
+    for (std::size_t n = 0; n < columns; ++n) last[n] = p.b[p.steps * p.b_row + n / 32 * p.b_panel + n % 32] & 0xffffu;
+    product<std::uint32_t>(rows, columns, {1, p.a + p.steps, p.a_row, 1, last, columns, 32, p.c, p.c_row, kOnes});
+  }
+}
+
+// The products whose a is read along its rows: c (rows, columns) = (start c, else 0) + the first `count` elements of each row of a times
+// b. On AMX in its tiles, where the heads fill them.
+#if defined(__AMX_BF16__)
+using Registers = TileRegisters;
+GRPO_INLINE bool in_tiles(std::size_t dim) { return dim % 32 == 0; }
+#else
+struct Registers {};
+#endif
+template <class T>
+GRPO_INLINE void multiply([[maybe_unused]] Registers& registers, [[maybe_unused]] std::size_t dim, std::size_t rows, std::size_t columns,
+                          std::size_t count, Product<word_t<T>> p) {
+#if defined(__AMX_BF16__)
+  if (sizeof(T) == sizeof(bf16) && in_tiles(dim)) {
+    if (p.start && p.start != kOnes)
+      for (std::size_t r = 0; r < rows; ++r)
+        for (std::size_t n = 0; n < columns; n += 16) store16(p.c + r * p.c_row + n, mul16(load16(p.c + r * p.c_row + n), set16(p.start[r])));
+    const auto tiles = rows > 16 ? product_tiles<true> : product_tiles<false>;
+    tiles(registers, rows, (columns + 31) / 32 * 32, count, p);
+    return;
+  }
+  // Heads that fill no tile come in as many rows as tiles would take.
+  for (; rows > static_cast<std::size_t>(kTileRows); rows -= kTileRows) {
+    product_and_rest<T>(kTileRows, columns, count, p);
+    p.a += kTileRows * p.a_row;
+    p.c += kTileRows * p.c_row;
+    if (p.start && p.start != kOnes) p.start += kTileRows;
+  }
+#endif
+  product_and_rest<T>(rows, columns, count, p);
+}
+
 // Scores of `rows` tile rows against the first `vectors` x 16 keys of a K-like block: s (rows, 64).
 template <class T>
-GRPO_INLINE void scores(std::size_t rows, std::size_t dim, std::size_t padded, int vectors, const T* q, const T* k, float* s) {
+GRPO_INLINE void scores(Registers& registers, std::size_t rows, std::size_t dim, std::size_t padded, int vectors, const T* q, const T* k, float* s) {
   constexpr std::size_t per = kPerWord<T>;
-  product<word_t<T>>(rows, 16 * static_cast<std::size_t>(vectors), {dim / per, words(q), padded / per, 1, words(k), 32, 32 * padded / per, s, kBlockKeys, nullptr});
+  multiply<T>(registers, dim, rows, 16 * static_cast<std::size_t>(vectors), dim,
+              {0, words(q), padded / per, 1, words(k), 32, 32 * padded / per, s, kBlockKeys, nullptr});
 }
 
 // Vectors of 16 keys that hold the first `keys`.
@@ -112,17 +158,16 @@ GRPO_INLINE void row_exp(int vectors, const float* s, v16 scale, float top, floa
 
 template <class T>
 static void attention_forward(const ForwardTile<T>& t) {
-  using W = word_t<T>;
-  constexpr std::size_t per = kPerWord<T>;
-  alignas(64) float s[kTileRows * kBlockKeys], factor[16] = {};
-  alignas(64) T p[kTileRows * kBlockKeys];
-  alignas(64) W last[kMaxDim];
+  constexpr std::size_t per = kPerWord<T>, most = kAttentionRows<T>;
+  alignas(64) float s[most * kBlockKeys], factor[(most + 15) / 16 * 16] = {};
+  alignas(64) T p[most * kBlockKeys];
   const v16 scale = set16(t.scale);
-  each_tile(t.rows, [&](std::size_t first, std::size_t rows) {
+  Registers registers;
+  each_tile(most, t.rows, [&](std::size_t first, std::size_t rows) {
     float* max = t.max + first;
-    const std::size_t keys = most_visible(t.visible + first, rows), pairs = keys / per;
+    const std::size_t keys = most_visible(t.visible + first, rows);
     const int vectors = vectors_of(keys);
-    scores(rows, t.dim, t.padded, vectors, t.q + first * t.padded, t.k, s);
+    scores(registers, rows, t.dim, t.padded, vectors, t.q + first * t.padded, t.k, s);
     for (std::size_t r = 0; r < rows; ++r) {
       const int visible = t.visible[first + r];
       const float block = (visible == 64 ? row_max<true>(s + r * kBlockKeys, 64) : row_max<false>(s + r * kBlockKeys, visible)) * t.scale;
@@ -130,18 +175,11 @@ static void attention_forward(const ForwardTile<T>& t) {
       max[r] = old > block ? old : block;
       factor[r] = old - max[r];
     }
-    store16(factor, exp2_16(load16(factor)));
+    for (std::size_t r = 0; r < rows; r += 16) store16(factor + r, exp2_16(load16(factor + r)));
     for (std::size_t r = 0; r < rows; ++r)
       row_exp(vectors, s + r * kBlockKeys, scale, max[r], factor[r], t.sum + (first + r) * 16, p + r * kBlockKeys);
-    const Product<W> pv{pairs, words(p), kBlockKeys / per, 1, words(t.v), t.padded, 32, t.acc + first * t.padded, t.padded, factor};
-    product<W>(rows, t.padded, pv);
-    if constexpr (per == 2) {
-      if (keys % 2) {
-        // The last pair of an odd number of keys: what lies in the slot after them need not be a key.
-        for (std::size_t d = 0; d < t.padded; ++d) last[d] = words(t.v)[pairs * t.padded + d] & 0xffffu;
-        product<W>(rows, t.padded, {1, words(p) + pairs, kBlockKeys / 2, 1, last, t.padded, 32, pv.c, t.padded, kOnes});
-      }
-    }
+    multiply<T>(registers, t.dim, rows, t.padded, keys,
+                {0, words(p), kBlockKeys / per, 1, words(t.v), t.padded, 32, t.acc + first * t.padded, t.padded, factor});
   });
 }
 
@@ -168,13 +206,13 @@ static float attention_dot(std::size_t dim, const T* a, const T* b) {
   return reduce_add16(lanes);
 }
 
-// p (unless null) and ds of tile rows first...first+rows-1 (at most kTileRows), zero where masked; (rows, 64).
+// p (unless null) and ds of tile rows first...first+rows-1 (at most kAttentionRows), zero where masked; (rows, 64).
 template <class T>
-GRPO_INLINE void row_gradients(const BackwardTile<T>& t, std::size_t first, std::size_t rows, T* p, T* ds) {
-  alignas(64) float s[kTileRows * kBlockKeys], dp[kTileRows * kBlockKeys];
+GRPO_INLINE void row_gradients(Registers& registers, const BackwardTile<T>& t, std::size_t first, std::size_t rows, T* p, T* ds) {
+  alignas(64) float s[kAttentionRows<T> * kBlockKeys], dp[kAttentionRows<T> * kBlockKeys];
   const int vectors = vectors_of(most_visible(t.visible + first, rows));
-  scores(rows, t.dim, t.padded, vectors, t.q + first * t.padded, t.k, s);
-  scores(rows, t.dim, t.padded, vectors, t.dout + first * t.padded, t.v_columns, dp);
+  scores(registers, rows, t.dim, t.padded, vectors, t.q + first * t.padded, t.k, s);
+  scores(registers, rows, t.dim, t.padded, vectors, t.dout + first * t.padded, t.v_columns, dp);
   const v16 scale = set16(t.scale), gradient_scale = set16(t.gradient_scale);
   for (std::size_t r = 0; r < rows; ++r) {
     const v16 max = set16(-t.stats[2 * (first + r)]), inverse = set16(t.stats[2 * (first + r) + 1]), delta = set16(t.delta[first + r]);
@@ -198,13 +236,14 @@ GRPO_INLINE void row_gradients(const BackwardTile<T>& t, std::size_t first, std:
 
 template <class T>
 static void attention_backward_query(const BackwardTile<T>& t) {
-  using W = word_t<T>;
-  constexpr std::size_t per = kPerWord<T>;
-  alignas(64) T ds[kTileRows * kBlockKeys];
-  each_tile(t.rows, [&](std::size_t first, std::size_t rows) {
-    row_gradients<T>(t, first, rows, nullptr, ds);
-    product<W>(rows, t.padded, {(most_visible(t.visible + first, rows) + per - 1) / per, words(ds), kBlockKeys / per, 1, words(t.k_rows), t.padded, 32,
-                                t.dq + first * t.padded, t.padded, kOnes});
+  constexpr std::size_t per = kPerWord<T>, most = kAttentionRows<T>;
+  alignas(64) T ds[most * kBlockKeys];
+  Registers registers;
+  each_tile(most, t.rows, [&](std::size_t first, std::size_t rows) {
+    row_gradients<T>(registers, t, first, rows, nullptr, ds);
+    // An even number of keys: slots without one are zero.
+    multiply<T>(registers, t.dim, rows, t.padded, (most_visible(t.visible + first, rows) + per - 1) / per * per,
+                {0, words(ds), kBlockKeys / per, 1, words(t.k_rows), t.padded, 32, t.dq + first * t.padded, t.padded, kOnes});
   });
 }
 
@@ -235,16 +274,17 @@ static void attention_backward_key(const BackwardTile<T>& t) {
   constexpr bool kPairs = per == 2;
   alignas(64) T p[kKeyRows * kBlockKeys], ds[kKeyRows * kBlockKeys];
   alignas(64) W p_work[kPairs ? kKeyRows / 2 * kBlockKeys : 16], row_work[kPairs ? kKeyRows / 2 * kMaxDim : 16];
+  Registers registers;
   for (std::size_t base = 0; base < t.rows; base += kKeyRows) {
     const std::size_t n = t.rows - base < kKeyRows ? t.rows - base : kKeyRows;
-    each_tile(n, [&](std::size_t first, std::size_t rows) {
-      row_gradients<T>(t, base + first, rows, p + first * kBlockKeys, ds + first * kBlockKeys);
+    each_tile(kAttentionRows<T>, n, [&](std::size_t first, std::size_t rows) {
+      row_gradients<T>(registers, t, base + first, rows, p + first * kBlockKeys, ds + first * kBlockKeys);
     });
     const auto add = [&](const T* factors, const T* from, float* to) {
       const W *a, *b;
       reduce_rows(kBlockKeys, n, factors, a, p_work);
       const std::size_t steps = reduce_rows(t.padded, n, from + base * t.padded, b, row_work);
-      each_tile(most_visible(t.visible + base, n), [&](std::size_t first, std::size_t keys) {
+      each_tile(kTileRows, most_visible(t.visible + base, n), [&](std::size_t first, std::size_t keys) {
         // Rows before the first that sees any of these keys would add zeros.
         std::size_t skip = 0;
         while (skip < n && t.visible[base + skip] <= static_cast<std::int32_t>(first)) ++skip;

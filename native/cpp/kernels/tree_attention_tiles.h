@@ -52,6 +52,7 @@ AttentionTiles<bf16> avx2_tiles_b16();
 AttentionTiles<float> avx512_tiles_f32();
 AttentionTiles<bf16> avx512_tiles_b16();
 AttentionTiles<bf16> avx512bf16_tiles_b16();
+AttentionTiles<bf16> amx_tiles_b16();
 AttentionTiles<float> neon_tiles_f32();
 AttentionTiles<bf16> neon_tiles_b16();
 
