@@ -76,7 +76,6 @@ export async function run(args: string[]): Promise<void> {
   }
   ceiling.dispose();
   const { systemInfo } = peer;
-  await peer.dispose();
   if (values.json) {
     console.log(JSON.stringify({ shape: values.shape, isa, threads, prompt: length, completion, results }));
     return;

@@ -8,7 +8,6 @@ interface Package {
 interface Llama {
   systemInfo: string;
   loadModel(options: object): Promise<Model>;
-  dispose(): Promise<void>;
 }
 interface Model {
   createContext(options: object): Promise<Context>;
@@ -57,10 +56,6 @@ export class LlamaPeer {
     });
     const sequences = Array.from({ length: count }, () => context.getSequence());
     return new PeerDecoder(sequences, [...prompt], completion);
-  }
-
-  async dispose(): Promise<void> {
-    await this.llama.dispose();
   }
 }
 

@@ -35,6 +35,8 @@ interface Case {
   residual?: boolean;
   /** Row numbers at which the rows are cut into calls. */
   cuts?: number[];
+  /** Says with the last call that no more rows follow. */
+  last?: boolean;
 }
 
 /** Runs forward and backward of y = x W^T (+ bias) (+ residual) with gradient dy, everything made from fixed seeds. */
@@ -51,7 +53,7 @@ async function run(c: Case) {
   const edges = [0, ...(c.cuts ?? []), rows];
   for (let i = 0; i + 1 < edges.length; i++) {
     const [a, b] = [edges[i]!, edges[i + 1]!];
-    const g = new Graph({ grad: true });
+    const g = new Graph({ grad: true, last: c.last === true && i + 2 === edges.length });
     const input = Tensor.from(x.subarray(a * columns, b * columns), [b - a, columns], dtype);
     const added = c.residual ? Tensor.from(residual.subarray(a * out, b * out), [b - a, out], dtype) : undefined;
     const options = { ...(bias && { bias }), ...(added && { residual: added }) };
@@ -211,9 +213,11 @@ for (const dtype of ["f32", "bf16"] as const) {
     const base = { dtype, rows: 1100, out: 67, columns: 50, bias: true } as const;
     const whole = await run(base);
     for (const cuts of [[512], [1], [1, 2, 3], [101, 102, 999], [513, 1025]]) {
-      const cut = await run({ ...base, cuts });
-      assert.deepEqual(cut.dw, whole.dw, `cuts at ${cuts}`);
-      assert.deepEqual(cut.dbias, whole.dbias, `cuts at ${cuts}`);
+      for (const last of [false, true]) {
+        const cut = await run({ ...base, cuts, last });
+        assert.deepEqual(cut.dw, whole.dw, `cuts at ${cuts}`);
+        assert.deepEqual(cut.dbias, whole.dbias, `cuts at ${cuts}`);
+      }
     }
   });
 
