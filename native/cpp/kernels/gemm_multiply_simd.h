@@ -43,7 +43,7 @@ static void multiply_rows([[maybe_unused]] Registers& registers, std::size_t row
   if constexpr (ROWS > 1) {
     if (rows < ROWS) return multiply_rows<T, ROWS - 1>(registers, rows, length, a, stride, panel, c, from_c, ahead);
   }
-#if defined(GRPO_WIDE_PAIRS)
+#if !defined(__AVX512BF16__)
   if constexpr (sizeof(T) == 2) tile_rows_wide<ROWS>(length, a, stride, panel, c, from_c, ahead);
   else
 #endif
@@ -56,7 +56,7 @@ static void multiply_packed(std::size_t rows, std::size_t steps, const void* a, 
   if constexpr (ROWS > 1) {
     if (rows < ROWS) return multiply_packed<T, ROWS - 1>(rows, steps, a, panel, c, from_c, ahead);
   }
-#if defined(GRPO_WIDE_PAIRS)
+#if !defined(__AVX512BF16__)
   if constexpr (sizeof(T) == 2) tile_packed_wide<ROWS>(steps, a, panel, c, from_c, ahead);
   else
 #endif

@@ -104,9 +104,7 @@ GRPO_INLINE void fetch(Ahead& ahead) {
   ahead.at += 64 * ahead.lines;
 }
 
-// Where the instruction for pairs is missing, or half as fast as two multiply-adds, as on the processors that have AMX.
-#if !defined(__AVX512BF16__) || defined(__AMX_BF16__)
-#define GRPO_WIDE_PAIRS
+#if !defined(__AVX512BF16__)
 // Pairs of bf16 without an instruction for them: A is widened to float a block of steps at a time, the high halves beside the
 // low ones, so that both passes over a panel only broadcast it.
 constexpr std::size_t kWideSteps = 128;
