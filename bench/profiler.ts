@@ -74,8 +74,7 @@ function nameOf(phase: string, stack: readonly { functionName: string; url: stri
     const operation = /engine\/ops\/([a-z-]+)\.js$/.exec(url)?.[1];
     if (operation !== undefined) return `${where}: ${operation}`;
     if (/engine\/(adamw|grad-norm)\.js$/.test(url)) return "update: adamw and gradient norm";
-    const product = functionName === "addProduct" || functionName === "#multiply";
-    if (!product && /engine\/(tensor|parameter)\.js$/.test(url)) return `${where}: tensors (allocate, zero)`;
+    if (/engine\/tensor\.js$/.test(url)) return `${where}: tensors (allocate, zero)`;
     if (functionName === "(garbage collector)" || functionName === "(idle)") return functionName;
   }
   return `${where}: other JavaScript`;

@@ -152,7 +152,7 @@ const elsewhere = {
   "time/reward_s": ["", "timing_s/reward"],
   "time/update_s": ["", "timing_s/update_actor"],
 };
-/** A row per family of names, told of its placeholder. */
+/** One row for each family of names; where a name has a part that varies, the meaning speaks of the example that stands for it. */
 const familyRows = (families) =>
   families.map(({ pattern, name, meaning }) => row(`\`${name}\``, meaning(pattern.exec(name)?.[1] ?? "")));
 write(

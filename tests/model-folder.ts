@@ -4,6 +4,7 @@ import { parseModelConfig } from "../src/model/config.js";
 import { Decoder } from "../src/model/decoder.js";
 import { saveDecoder } from "../src/model/folder.js";
 import { initialiseDecoder } from "../src/model/weights.js";
+import { specialTokenEntries } from "../src/tokenizer/special-tokens.js";
 
 /** Sixteen words: four special ones, ten digits and two signs. */
 export const words = ["<pad>", "<bos>", "<eos>", "<unk>", ..."0123456789", "+", "="];
@@ -15,15 +16,7 @@ export function writeWordTokenizer(folder: string): void {
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: special.map((content, id) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
+    added_tokens: specialTokenEntries(special),
     normalizer: null,
     pre_tokenizer: { type: "WhitespaceSplit" },
     post_processor: null,

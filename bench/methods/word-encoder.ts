@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { safetensorsHeader } from "../../src/model/safetensors.js";
+import { specialTokenEntries } from "../../src/tokenizer/special-tokens.js";
 import { uniform } from "./play-task.js";
 
 const special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"];
@@ -49,15 +50,7 @@ function tokenizer(vocab: readonly string[], marks: boolean): object {
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: special.map((content, id) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
+    added_tokens: specialTokenEntries(special),
     normalizer: {
       type: "BertNormalizer",
       clean_text: true,

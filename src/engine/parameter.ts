@@ -27,6 +27,19 @@ interface PendingRows {
   rows: number;
 }
 
+/**
+ * What a kernel of a weight gradient is told of it: handle; whether there is something to add to; handles of the rows that
+ * wait, or null, and how many; whether no more rows follow.
+ */
+type GradientTarget = [
+  dw: number,
+  accumulate: boolean,
+  pendingX: number | null,
+  pendingDy: number | null,
+  pendingRows: number,
+  close: boolean,
+];
+
 /** A trained array: value in the model's type, gradient in float32 (float64 for f64), same layout. */
 export class Parameter {
   readonly value: Tensor;
@@ -57,38 +70,12 @@ export class Parameter {
   /** Gradient of the minibatch so far; null until the first backward, after {@link clearGrad} and {@link resetGrad}. */
   get grad(): Tensor | null {
     const pending = this.#pending;
-    if (pending !== null && pending.rows > 0) this.#multiply(pending.x, pending.dy, 0, true);
+    if (pending !== null && pending.rows > 0) {
+      const { x, dy } = pending;
+      const [out, columns] = this.shape as [number, number];
+      this.addRows(x, true, (...dw) => loadAddon().linearWeightGradient(0, out, columns, x.handle, dy.handle, ...dw));
+    }
     return this.#grad;
-  }
-
-  /**
-   * Adds dy^T x to the gradient of panels: a chain over rows that goes on from call to call, so that no cut of the rows shows.
-   *
-   * @param x (rows, in)
-   * @param dy (rows, out)
-   * @param last no more rows follow in this minibatch
-   */
-  addProduct(x: Tensor, dy: Tensor, rows: number, last: boolean): void {
-    this.#multiply(x, dy, rows, last);
-  }
-
-  #multiply(x: Tensor, dy: Tensor, rows: number, last: boolean): void {
-    const [out, columns] = this.shape as [number, number];
-    const { tensor, accumulate, pending } = this.gradTarget(x, last);
-    const left = loadAddon().linearWeightGradient(
-      rows,
-      out,
-      columns,
-      x.handle,
-      dy.handle,
-      tensor.handle,
-      accumulate,
-      pending?.x.handle ?? null,
-      pending?.dy.handle ?? null,
-      pending?.rows ?? 0,
-      last,
-    );
-    if (pending !== null) pending.rows = left;
   }
 
   /** The gradient tensor, zeroed on first use in a minibatch. */
@@ -98,18 +85,29 @@ export class Parameter {
   }
 
   /**
-   * The gradient of panels for a kernel that writes all of it and multiplies rows of x (rows, in) with others (rows, out):
-   * `accumulate` is false while it holds nothing to add to, and `pending` takes the rows that the kernel leaves for the next
-   * call, as many as it then says.
+   * Adds a product dy^T x to the gradient of panels: a chain over rows that goes on from call to call, so that no cut of the
+   * rows shows. Rows that the kernel leaves for the next call wait here.
+   *
+   * @param x (rows, in)
+   * @param last no more rows follow in this minibatch
+   * @param kernel writes all of the gradient; returns how many rows it left
    */
-  gradTarget(x: Tensor, last: boolean): { tensor: Tensor; accumulate: boolean; pending: PendingRows | null } {
-    const block = loadAddon().weightGradientBlock(x.handle);
-    if (block > 1 && !last && this.#pending === null) {
+  addRows(x: Tensor, last: boolean, kernel: (...dw: GradientTarget) => number): void {
+    if (this.#pending === null && !last) {
+      const block = loadAddon().weightGradientBlock(x.handle);
       const [out, columns] = this.shape as [number, number];
-      this.#pending = { x: Tensor.zeros(x.dtype, [block, columns]), dy: Tensor.zeros(x.dtype, [block, out]), rows: 0 };
+      if (block > 1)
+        this.#pending = {
+          x: Tensor.zeros(x.dtype, [block, columns]),
+          dy: Tensor.zeros(x.dtype, [block, out]),
+          rows: 0,
+        };
     }
     const accumulate = this.#grad !== null;
-    return { tensor: this.#grad ?? this.#firstGrad(), accumulate, pending: this.#pending };
+    const { handle } = this.#grad ?? this.#firstGrad();
+    const pending = this.#pending;
+    if (pending === null) kernel(handle, accumulate, null, null, 0, last);
+    else pending.rows = kernel(handle, accumulate, pending.x.handle, pending.dy.handle, pending.rows, last);
   }
 
   #firstGrad(): Tensor {

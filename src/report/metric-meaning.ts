@@ -93,6 +93,20 @@ export const quantileMeanings: Readonly<Record<string, string>> = {
 
 type Family = (typeof methodFamilies)[number];
 
+/** What a kind of reward says of its completions besides the reward. */
+const rewardDetails: Readonly<Record<string, string>> = {
+  format: "latex_boxed: share of completions with a box.",
+  accuracy: "latex_boxed: share of completions whose answers are all right.",
+  hit: "qa: share of transcripts with documents in which one holds a right answer.",
+  items: "recommendation: mean number of lines that name a title.",
+  in_catalog: "recommendation: mean share of them that the catalog holds.",
+  empty: "semantic: share of completions without an explanation.",
+  self_similarity: "semantic: mean cosine between the explanations of a group; near 1 they have become one.",
+  other_language: "semantic: share of explanations in another language than their reference, where both can be told.",
+  score: "reward_model: mean score before it becomes a reward.",
+  non_finite: "reward_model: share of scores that are no number.",
+};
+
 /** Metrics of every run with a part that the run decides. */
 export const metricFamilies: readonly Family[] = [
   {
@@ -169,56 +183,11 @@ export const metricFamilies: readonly Family[] = [
     name: "reward/NAME/errors",
     meaning: (name) => `Calls of the reward ${name} that failed and were skipped.`,
   },
-  {
-    pattern: /^reward\/[^/]+\/format$/,
-    name: "reward/NAME/format",
-    meaning: () => "latex_boxed: share of completions with a box.",
-  },
-  {
-    pattern: /^reward\/[^/]+\/accuracy$/,
-    name: "reward/NAME/accuracy",
-    meaning: () => "latex_boxed: share of completions whose answers are all right.",
-  },
-  {
-    pattern: /^reward\/[^/]+\/hit$/,
-    name: "reward/NAME/hit",
-    meaning: () => "qa: share of transcripts with documents in which one holds a right answer.",
-  },
-  {
-    pattern: /^reward\/[^/]+\/items$/,
-    name: "reward/NAME/items",
-    meaning: () => "recommendation: mean number of lines that name a title.",
-  },
-  {
-    pattern: /^reward\/[^/]+\/in_catalog$/,
-    name: "reward/NAME/in_catalog",
-    meaning: () => "recommendation: mean share of them that the catalog holds.",
-  },
-  {
-    pattern: /^reward\/[^/]+\/empty$/,
-    name: "reward/NAME/empty",
-    meaning: () => "semantic: share of completions without an explanation.",
-  },
-  {
-    pattern: /^reward\/[^/]+\/self_similarity$/,
-    name: "reward/NAME/self_similarity",
-    meaning: () => "semantic: mean cosine between the explanations of a group; near 1 they have become one.",
-  },
-  {
-    pattern: /^reward\/[^/]+\/other_language$/,
-    name: "reward/NAME/other_language",
-    meaning: () => "semantic: share of explanations in another language than their reference, where both can be told.",
-  },
-  {
-    pattern: /^reward\/[^/]+\/score$/,
-    name: "reward/NAME/score",
-    meaning: () => "reward_model: mean score before it becomes a reward.",
-  },
-  {
-    pattern: /^reward\/[^/]+\/non_finite$/,
-    name: "reward/NAME/non_finite",
-    meaning: () => "reward_model: share of scores that are no number.",
-  },
+  ...Object.entries(rewardDetails).map(([detail, meaning]) => ({
+    pattern: new RegExp(`^reward/[^/]+/${detail}$`),
+    name: `reward/NAME/${detail}`,
+    meaning: () => meaning,
+  })),
   {
     pattern: /^labels\/(.+)\/error$/,
     name: "labels/NAME/error",

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ExitCode, GrpoError } from "../errors.js";
+import { specialTokenEntries } from "./special-tokens.js";
 
 /** Special tokens of a character tokenizer, ids 0, 1, 2; the characters follow. */
 const specialTokens = ["<pad>", "<eos>", "<unk>"];
@@ -28,15 +29,7 @@ export function writeCharacterTokenizer(directory: string, alphabet: string): nu
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: specialTokens.map((content, id) => ({
-      id,
-      content,
-      single_word: false,
-      lstrip: false,
-      rstrip: false,
-      normalized: false,
-      special: true,
-    })),
+    added_tokens: specialTokenEntries(specialTokens),
     normalizer: null,
     pre_tokenizer: null,
     post_processor: null,

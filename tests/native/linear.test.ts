@@ -1,106 +1,16 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { Graph } from "../../src/engine/graph.js";
 import { addInPlace } from "../../src/engine/ops/add.js";
 import { linear } from "../../src/engine/ops/linear.js";
 import { packRows, panelsAddRows, unpackGradient, unpackRows } from "../../src/engine/ops/panels.js";
 import { Parameter } from "../../src/engine/parameter.js";
-import { type FloatType, Tensor } from "../../src/engine/tensor.js";
+import { Tensor } from "../../src/engine/tensor.js";
 import { loadAddon } from "../../src/native/load.js";
 import { numbers } from "./check.js";
+import { matrix, rounded, run, sizes } from "./linear-run.js";
 
 const addon = loadAddon();
-
-function matrix(dtype: FloatType, out: number, columns: number, seed: number): Parameter {
-  const parameter = new Parameter("w", "panels", [out, columns], dtype, []);
-  packRows(parameter, 0, numbers(out * columns, seed));
-  return parameter;
-}
-
-function vector(dtype: FloatType, n: number, seed: number): Parameter {
-  const parameter = new Parameter("b", "vector", [n], dtype, []);
-  packRows(parameter, 0, numbers(n, seed));
-  return parameter;
-}
-
-interface Case {
-  dtype: FloatType;
-  rows: number;
-  out: number;
-  columns: number;
-  bias?: boolean;
-  residual?: boolean;
-  /** Row numbers at which the rows are cut into calls. */
-  cuts?: number[];
-  /** Says with the last call that no more rows follow. */
-  last?: boolean;
-}
-
-/** Runs forward and backward of y = x W^T (+ bias) (+ residual) with gradient dy, everything made from fixed seeds. */
-async function run(c: Case) {
-  const { dtype, rows, out, columns } = c;
-  const x = numbers(rows * columns, 1);
-  const dy = numbers(rows * out, 2);
-  const residual = numbers(rows * out, 3);
-  const w = matrix(dtype, out, columns, 4);
-  const bias = c.bias ? vector(dtype, out, 5) : undefined;
-  const y = new Float64Array(rows * out);
-  const dx = new Float64Array(rows * columns);
-  const dresidual = new Float64Array(rows * out);
-  const edges = [0, ...(c.cuts ?? []), rows];
-  for (let i = 0; i + 1 < edges.length; i++) {
-    const [a, b] = [edges[i]!, edges[i + 1]!];
-    const g = new Graph({ grad: true, last: c.last === true && i + 2 === edges.length });
-    const input = Tensor.from(x.subarray(a * columns, b * columns), [b - a, columns], dtype);
-    const added = c.residual ? Tensor.from(residual.subarray(a * out, b * out), [b - a, out], dtype) : undefined;
-    const options = { ...(bias && { bias }), ...(added && { residual: added }) };
-    const output = linear(g, input, w, options);
-    y.set(output.toArray(), a * out);
-    g.seed(output, Tensor.from(dy.subarray(a * out, b * out), [b - a, out], dtype));
-    await g.backward();
-    for (const [tensor, into, width] of [
-      [input, dx, columns],
-      [added, dresidual, out],
-    ] as const) {
-      if (tensor === undefined) continue;
-      const gradient = g.takeGradient(tensor)!;
-      into.set(gradient.toArray(), a * width);
-      gradient.dispose();
-      tensor.dispose();
-    }
-    g.dispose();
-  }
-  const dw = unpackGradient(w);
-  const result = { y, dx, dw: dw.toArray(), dbias: bias?.grad?.toArray(), dresidual };
-  dw.dispose();
-  const padding = w.gradTensor().toArray();
-  const values = unpackRows(w);
-  const weights = values.toArray();
-  values.dispose();
-  w.dispose();
-  bias?.dispose();
-  return { ...result, x, dyIn: dy, residual, weights, padding };
-}
-
-/** The number a tensor of `dtype` holds for v. */
-function rounded(values: Float64Array, dtype: FloatType): Float64Array {
-  const t = Tensor.from(values, [values.length], dtype);
-  const out = t.toArray();
-  t.dispose();
-  return out;
-}
-
-const sizes: [number, number, number][] = [
-  [1, 1, 1],
-  [7, 31, 13],
-  [3, 33, 16],
-  [13, 65, 97],
-  [25, 96, 31],
-  [40, 17, 64],
-];
 
 for (const dtype of ["f64", "f32", "bf16"] as const) {
   test(`linear and its gradients agree with float64 sums in ${dtype}`, async () => {
@@ -250,75 +160,6 @@ test("reductions longer than one block of a panel or of the input gradient keep 
         assert.deepEqual(many.y.subarray(0, rows * out), few.y);
       }
     }
-  }
-});
-
-/** Hashes of all results, and of the bf16 ones whose order of summation AMX has to itself apart from them. */
-async function digest(): Promise<string> {
-  const [common, pairs] = [createHash("sha256"), createHash("sha256")];
-  for (const dtype of ["f32", "bf16"] as const) {
-    for (const [rows, out, columns] of [...sizes, [150, 1100, 70], [13, 40, 2603]] as const) {
-      const r = await run({ dtype, rows, out, columns, bias: true, residual: true });
-      for (const values of [r.y, r.dx, r.dw]) (dtype === "bf16" ? pairs : common).update(new Uint8Array(values.buffer));
-      common.update(new Uint8Array(r.dbias!.buffer));
-    }
-  }
-  return `${common.digest("hex")} ${pairs.digest("hex")}`;
-}
-
-if (process.env.GRPO_LINEAR_DIGEST) {
-  console.log(`digest ${await digest()}`);
-} else {
-  const onPath = (isa: string) => {
-    const child = spawnSync(process.execPath, [fileURLToPath(import.meta.url)], {
-      env: { ...process.env, GRPO_ISA: isa, GRPO_LINEAR_DIGEST: "1", NODE_TEST_CONTEXT: "" },
-      encoding: "utf8",
-    });
-    if (child.stderr.includes("does not have")) return null;
-    const digests = /^digest (\w+) (\w+)$/m.exec(child.stdout);
-    assert.ok(digests, `${isa}: ${child.stdout.slice(-500)}${child.stderr}`);
-    return { common: digests[1], pairs: digests[2] };
-  };
-  const reference = onPath("scalar")!;
-  for (const isa of ["avx2", "avx512", "avx512bf16", "amx", "neon"]) {
-    const own = onPath(isa);
-    test(`${isa} gives the same bits as the plain loops`, { skip: !own && `this machine does not run ${isa}` }, () => {
-      assert.equal(own!.common, reference.common);
-      if (isa === "amx") assert.notEqual(own!.pairs, reference.pairs);
-      else assert.equal(own!.pairs, reference.pairs);
-    });
-  }
-}
-
-test("bf16 products on AMX add blocks of 32, each the sum of an even and an odd chain", {
-  skip: addon.engineInfo().isa !== "amx" && "this machine does not run amx",
-}, async () => {
-  // A product of two bf16 numbers of these magnitudes plus a float32 is exact in float64, so rounding once is a fused multiply-add.
-  const chain = (length: number, term: (i: number) => number) => {
-    let sum = 0;
-    for (let first = 0; first < length; first += 32) {
-      const halves = [0, 0];
-      for (let i = first; i < Math.min(first + 32, length); i++) halves[i % 2] = Math.fround(halves[i % 2]! + term(i));
-      sum = Math.fround(sum + Math.fround(halves[0]! + halves[1]!));
-    }
-    return sum;
-  };
-  for (const [rows, out, columns] of [...sizes, [17, 40, 64], [33, 1100, 70], [13, 40, 2603]] as const) {
-    const r = await run({ dtype: "bf16", rows, out, columns });
-    const [x, dy] = [rounded(r.x, "bf16"), rounded(r.dyIn, "bf16")];
-    const [y, dx, dw] = [rows * out, rows * columns, out * columns].map((n) => new Float64Array(n));
-    for (let m = 0; m < rows; m++) {
-      for (let n = 0; n < out; n++)
-        y![m * out + n] = chain(columns, (k) => x[m * columns + k]! * r.weights[n * columns + k]!);
-      for (let k = 0; k < columns; k++)
-        dx![m * columns + k] = chain(out, (n) => dy[m * out + n]! * r.weights[n * columns + k]!);
-    }
-    for (let n = 0; n < out; n++)
-      for (let k = 0; k < columns; k++)
-        dw![n * columns + k] = chain(rows, (m) => dy[m * out + n]! * x[m * columns + k]!);
-    assert.deepEqual(r.y, rounded(y!, "bf16"));
-    assert.deepEqual(r.dx, rounded(dx!, "bf16"));
-    assert.deepEqual(r.dw, dw);
   }
 });
 

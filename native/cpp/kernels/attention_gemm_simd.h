@@ -5,10 +5,7 @@
 // holds a pair of bf16 (multiplied by dot_pairs); strides count words.
 #include <utility>
 
-#include "core/simd.h"
-#if defined(__AMX_BF16__)
-#include "kernels/amx_tiles.h"
-#endif
+#include "kernels/registers_simd.h"
 
 namespace grpo {
 namespace GRPO_ISA_NS {

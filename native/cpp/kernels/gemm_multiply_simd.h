@@ -1,6 +1,7 @@
 #pragma once
 // Chooses the tile of a product: by instruction set, type and number of rows. Include from instruction-set files only.
 #include "kernels/gemm_tile_simd.h"
+#include "kernels/registers_simd.h"
 #if defined(__AMX_BF16__)
 #include "kernels/gemm_tile_amx.h"
 #endif
@@ -21,13 +22,6 @@ template <class T> constexpr std::size_t tile_start(std::size_t total, std::size
   if (kMostRows<T> > kTileRows) return t * kMostRows<T> < total ? t * kMostRows<T> : total;
   return total * t / tiles;
 }
-
-// What a thread holds while it multiplies.
-#if defined(__AMX_BF16__)
-using Registers = TileRegisters;
-#else
-struct Registers {};
-#endif
 
 // `rows` rows of row-major A, 1 .. kMostRows<T>.
 template <class T, int ROWS = kTileRows>

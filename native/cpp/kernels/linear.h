@@ -38,7 +38,7 @@ struct LinearKernels {
   void (*input_gradient)(ThreadPool&, DType, std::size_t M, std::size_t N, std::size_t K, const void* dy, const void* w,
                          void* dx, bool accumulate);
   // dw = dy^T x, or dw += dy^T x with `accumulate`. All of dw is written. Where gradient_block is more than 1, rows are added in
-  // blocks of so many: those of `pending` come first and those left over are put there; null is one to close with no rows.
+  // blocks of so many: those of `pending` come first and those left over are put there; without it the last block is short.
   void (*weight_gradient)(ThreadPool&, DType, std::size_t M, std::size_t N, std::size_t K, const void* x, const void* dy,
                           void* dw, bool accumulate, PendingRows* pending);
   std::size_t (*gradient_block)(DType);

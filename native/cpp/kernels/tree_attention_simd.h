@@ -78,17 +78,11 @@ GRPO_INLINE void product_and_rest(std::size_t rows, std::size_t columns, std::si
 
 // The products whose a is read along its rows: c (rows, columns) = (start c, else 0) + the first `count` elements of each row of a times
 // b. On AMX in its tiles, where the heads fill them.
-#if defined(__AMX_BF16__)
-using Registers = TileRegisters;
-GRPO_INLINE bool in_tiles(std::size_t dim) { return dim % 32 == 0; }
-#else
-struct Registers {};
-#endif
 template <class T>
 GRPO_INLINE void multiply([[maybe_unused]] Registers& registers, [[maybe_unused]] std::size_t dim, std::size_t rows, std::size_t columns,
                           std::size_t count, Product<word_t<T>> p) {
 #if defined(__AMX_BF16__)
-  if (sizeof(T) == sizeof(bf16) && in_tiles(dim)) {
+  if (sizeof(T) == sizeof(bf16) && dim % 32 == 0) {
     if (p.start && p.start != kOnes)
       for (std::size_t r = 0; r < rows; ++r)
         for (std::size_t n = 0; n < columns; n += 16) store16(p.c + r * p.c_row + n, mul16(load16(p.c + r * p.c_row + n), set16(p.start[r])));

@@ -88,6 +88,13 @@ GRPO_INLINE v16 load_vector(const bf16* p) { return load_bf16(p); }
 // powers of two; panels and strips of one item of the weight gradient; rows of one item of the input gradient.
 constexpr std::size_t kGradRows = 4 * 12, kStride = kVocabTile + 32, kGradPanels = 4, kGradStrips = 20, kChainRows = 192;
 
+// Whether the weight gradient takes rows in blocks (linear_gradient_amx.h), which packs them itself, rather than one by one.
+#if defined(__AMX_BF16__)
+template <class T> constexpr bool kAddsBlocks = sizeof(T) == 2;
+#else
+template <class T> constexpr bool kAddsBlocks = false;
+#endif
+
 // Scratch of a chunk: dl row by row; dl in panels, as steps of chains over rows; h in strips of kTileRows columns, likewise; chains
 // of dh as [cols/32][rows][32].
 template <class T>
@@ -99,8 +106,8 @@ struct ChunkLayout {
         strips((cols + kTileRows - 1) / kTileRows),
         panels((cols + 31) / 32),
         rows_bytes((rows * kStride * sizeof(T) + 63) / 64 * 64),
-        dl_bytes(kVocabTile / 32 * steps * kPanelBytes),
-        h_bytes((strips * steps * kTileRows * 4 + 63) / 64 * 64),
+        dl_bytes(kAddsBlocks<T> ? 0 : kVocabTile / 32 * steps * kPanelBytes),
+        h_bytes(kAddsBlocks<T> ? 0 : (strips * steps * kTileRows * 4 + 63) / 64 * 64),
         chain_bytes(panels * rows * 32 * sizeof(float)) {}
   std::size_t bytes() const { return rows_bytes + dl_bytes + h_bytes + chain_bytes; }
 };
@@ -110,10 +117,7 @@ static std::size_t backward_scratch(std::size_t rows, std::size_t cols) {
   return ChunkLayout<T>(rows, cols).bytes();
 }
 
-// Whether the weight gradient takes rows in blocks (linear_gradient_amx.h) rather than one by one.
 #if defined(__AMX_BF16__)
-template <class T> constexpr bool kAddsBlocks = sizeof(T) == 2;
-
 // dw += dl^T h for tile t.
 static void add_blocks(ThreadPool& pool, const BackwardChunk<bf16>& c, std::size_t t, const bf16* h, const bf16* dl) {
   const Head& head = *c.head;
@@ -136,8 +140,6 @@ static void keep_hidden(const BackwardChunk<bf16>& c, const bf16* h) {
   keep_rows(before, c.rows, blocks, cols, h, cols, static_cast<bf16*>(c.pending->x), cols);
   c.pending->count = c.pending->close ? 0 : rows - blocks * kGradientBlock;
 }
-#else
-template <class T> constexpr bool kAddsBlocks = false;
 #endif
 
 // Rows [r0, r1) of dl of tile t, row by row into `dl` and as steps of chains over rows into `packed`.

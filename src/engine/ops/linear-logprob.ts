@@ -42,23 +42,18 @@ export function linearLogprob(
     const dentropy = g.gradient(entropy);
     if (dlogp === null && dentropy === null) return;
     const dh = g.inputGradient(h);
-    const { tensor: dw, accumulate, pending } = w.gradTarget(h, g.last);
-    const left = loadAddon().linearLogprobBackward(
-      ...head,
-      stats.handle,
-      entropy.handle,
-      dlogp?.handle ?? null,
-      dentropy?.handle ?? null,
-      dh.tensor.handle,
-      dh.accumulate,
-      dw.handle,
-      accumulate,
-      pending?.x.handle ?? null,
-      pending?.dy.handle ?? null,
-      pending?.rows ?? 0,
-      g.last,
+    w.addRows(h, g.last, (...dw) =>
+      loadAddon().linearLogprobBackward(
+        ...head,
+        stats.handle,
+        entropy.handle,
+        dlogp?.handle ?? null,
+        dentropy?.handle ?? null,
+        dh.tensor.handle,
+        dh.accumulate,
+        ...dw,
+      ),
     );
-    if (pending !== null) pending.rows = left;
   });
   return { logp, entropy };
 }

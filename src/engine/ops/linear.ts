@@ -46,7 +46,7 @@ export function linear(g: Graph, x: Tensor, w: Parameter, options: LinearOptions
     const dy = gradient.dtype === x.dtype ? gradient : converted(gradient, x);
     const { tensor: dx, accumulate } = g.inputGradient(x);
     addon.linearInputGradient(rows, out, columns, dy.handle, w.value.handle, dx.handle, accumulate);
-    w.addProduct(x, dy, rows, g.last);
+    w.addRows(x, g.last, (...dw) => addon.linearWeightGradient(rows, out, columns, x.handle, dy.handle, ...dw));
     if (bias !== undefined) addon.linearBiasGradient(rows, out, dy.handle, bias.gradTensor().handle);
     if (dy !== gradient) dy.dispose();
     if (residual !== undefined && !g.moveGradient(y, residual)) addInPlace(g.inputGradient(residual).tensor, gradient);
