@@ -26,23 +26,37 @@ let loaded: Addon | undefined;
 /**
  * The native addon, loaded on first use.
  *
- * @throws GrpoError GRPO_ADDON_MISSING (exit code 5) when it was not built or does not load
+ * @throws GrpoError GRPO_ADDON_MISSING (exit code 5) when it was not built or does not load; GRPO_USAGE (exit code 2) when
+ *   GRPO_ISA or GRPO_THREADS says what cannot be
  */
 export function loadAddon(): Addon {
   if (loaded === undefined) {
     const path = fileURLToPath(new URL("../../../build/Release/grpo_native.node", import.meta.url));
+    const { GRPO_THREADS: threads } = process.env;
+    if (threads !== undefined && !/^\d+$/.test(threads)) {
+      throw new GrpoError("GRPO_USAGE", `GRPO_THREADS is "${threads}", expected a whole number`, {
+        exitCode: ExitCode.usage,
+        fix: "unset it to use every core",
+      });
+    }
     try {
-      const addon = createRequire(import.meta.url)(path) as Addon;
-      const threads = process.env.GRPO_THREADS;
-      if (threads !== undefined) addon.setThreads(Number(threads));
-      loaded = addon;
+      loaded = createRequire(import.meta.url)(path) as Addon;
     } catch (cause) {
-      throw new GrpoError("GRPO_ADDON_MISSING", `cannot load the native addon ${path}: ${(cause as Error).message}`, {
+      const { message } = cause as Error;
+      if (message.startsWith("GRPO_ISA")) {
+        throw new GrpoError("GRPO_USAGE", message, {
+          exitCode: ExitCode.usage,
+          fix: "unset it to use the best set of this machine",
+          cause,
+        });
+      }
+      throw new GrpoError("GRPO_ADDON_MISSING", `cannot load the native addon ${path}: ${message}`, {
         exitCode: ExitCode.native,
         fix: "run `npm run build:native` (needs cmake >= 3.22 and a C++17 compiler)",
         cause,
       });
     }
+    if (threads !== undefined) loaded.setThreads(Number(threads));
   }
   return loaded;
 }

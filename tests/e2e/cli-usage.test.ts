@@ -19,6 +19,24 @@ function grpo(...args: string[]): { code: number | null; out: string; err: strin
 
 const verbs = ["train", "eval", "elo", "export", "generate", "lists", "recipes", "config", "doctor"];
 
+test("a wrong GRPO_ISA or GRPO_THREADS is named with its way out", () => {
+  for (const [name, value, what] of [
+    ["GRPO_ISA", "amxx", /^GRPO_ISA must be one of scalar, .*\n {2}unset it/m],
+    ["GRPO_THREADS", "two", /^GRPO_THREADS is "two", expected a whole number\n {2}unset it/m],
+  ] as const) {
+    const env = { ...process.env, [name]: value };
+    const config = join(projectRoot, "configs/quickstart/run.yaml");
+    const run = spawnSync(process.execPath, [main, "train", "--config", config, "--dry-run"], {
+      cwd: folder,
+      encoding: "utf8",
+      env,
+    });
+    assert.equal(run.status, 2, run.stderr);
+    assert.match(run.stderr, what);
+    assert.doesNotMatch(run.stderr, /build:native/);
+  }
+});
+
 test("--help of every verb exits 0 without loading the kernels", () => {
   for (const verb of [[], ...verbs.map((v) => [v])]) {
     // The addon refuses to load with this, so an answer shows that nothing asked for it.
