@@ -32,7 +32,8 @@ let loaded: Addon | undefined;
 export function loadAddon(): Addon {
   if (loaded === undefined) {
     const path = fileURLToPath(new URL("../../../build/Release/grpo_native.node", import.meta.url));
-    const { GRPO_THREADS: threads } = process.env;
+    // Empty counts as unset, for both.
+    const threads = process.env.GRPO_THREADS || undefined;
     if (threads !== undefined && !/^\d+$/.test(threads)) {
       throw new GrpoError("GRPO_USAGE", `GRPO_THREADS is "${threads}", expected a whole number`, {
         exitCode: ExitCode.usage,
