@@ -7,8 +7,9 @@ import { AdamW } from "../src/engine/adamw.js";
 import { engineInfo } from "../src/engine/engine-info.js";
 import { type ModelConfig, parseModelConfig } from "../src/model/config.js";
 import { Decoder } from "../src/model/decoder.js";
+import { KeptProducts, worthKeeping } from "../src/model/kept-products.js";
 import { initialiseDecoder } from "../src/model/weights.js";
-import { accumulateGradients, type PassOptions } from "../src/pipeline/policy.js";
+import { accumulateGradients } from "../src/pipeline/policy.js";
 import { toRows } from "../src/pipeline/rows.js";
 import { clearGradients } from "../src/pipeline/stage.js";
 import { SamplingEngine } from "../src/rollout/sampling-engine.js";
@@ -22,7 +23,10 @@ import { shapes } from "./shapes.js";
 import { table } from "./timing.js";
 
 const usage = `usage: npm run bench -- step --shape ${Object.keys(shapes).join("|")} [--prompt 256] [--completion 32] [--group 8] [--prompts 1]
-  [--steps 4] [--dtype fp32|bf16] [--moments f32|int8] [--checkpointing] [--profile] [--json]`;
+  [--steps 4] [--dtype fp32|bf16] [--moments f32|int8] [--checkpointing] [--no-reuse] [--profile] [--json]`;
+
+/** As `train.max_tokens_per_microbatch` by default. */
+const maxTokens = 8192;
 
 /** What `--json` prints. Seconds are medians of the steps after the first; `floor_s` is what no step can be faster than. */
 export interface StepResult {
@@ -44,6 +48,7 @@ export interface StepResult {
 export async function run(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
+    allowNegative: true,
     options: {
       shape: { type: "string", default: "0.28m" },
       prompt: { type: "string", default: "256" },
@@ -54,6 +59,7 @@ export async function run(args: string[]): Promise<void> {
       dtype: { type: "string", default: "fp32" },
       moments: { type: "string", default: "f32" },
       checkpointing: { type: "boolean", default: false },
+      reuse: { type: "boolean", default: true },
       profile: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
     },
@@ -71,6 +77,7 @@ export async function run(args: string[]): Promise<void> {
     group,
     moments: values.moments === "int8" ? "int8" : "f32",
     checkpoint: values.checkpointing,
+    reuse: values.reuse,
   });
   const times: { step: number; rollout: number; update: number }[] = [];
   let tokens = { unique: 0, logical: 0 };
@@ -142,10 +149,18 @@ class StepBench {
   readonly #engine: SamplingEngine;
   readonly #optimizer: AdamW;
   readonly #tokenizer: Tokenizer;
+  /** Of the last update. */
+  #tokens = 0;
 
   constructor(
     private readonly decoder: Decoder,
-    private readonly options: { completion: number; group: number; moments: "f32" | "int8"; checkpoint: boolean },
+    private readonly options: {
+      completion: number;
+      group: number;
+      moments: "f32" | "int8";
+      checkpoint: boolean;
+      reuse: boolean;
+    },
   ) {
     // Ids are text enough here, and no id ends a completion.
     this.#tokenizer = {
@@ -165,6 +180,10 @@ class StepBench {
 
   async rollOut(tasks: Task[], step: number) {
     const { completion, group } = this.options;
+    this.#engine.kept =
+      this.options.reuse && worthKeeping(this.decoder.config) && this.#tokens > 0
+        ? new KeptProducts(maxTokens, this.#tokens)
+        : null;
     return Promise.all(
       parallelStrategy().run(
         tasks.map((task, slot) => ({ task, slot })),
@@ -192,13 +211,14 @@ class StepBench {
     const objective = makeObjective(objectiveSchema.parse({}), { maxCompletionTokens: this.options.completion });
     const state = objective.prepare(rows, null);
     const tally = emptyTally();
-    const pass: PassOptions & { entropy: boolean } = {
+    const pass: Parameters<typeof accumulateGradients>[3] = {
       temperature: 1,
       vocabSize: this.#tokenizer.size,
-      maxTokens: 8192,
+      maxTokens,
       sharedPrefix: true,
       checkpoint: this.options.checkpoint,
       entropy: false,
+      kept: this.#engine.kept,
     };
     const counts = await accumulateGradients(
       this.decoder,
@@ -213,8 +233,10 @@ class StepBench {
           tally,
         ),
     );
+    this.#engine.kept?.dispose();
     this.#optimizer.step({ learningRate: 1e-6, maxGradNorm: 1 });
     clearGradients(this.decoder.parameters());
+    this.#tokens = counts.uniqueTokens;
     return counts;
   }
 }

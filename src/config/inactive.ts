@@ -20,6 +20,14 @@ export function inactiveKeys(config: Readable): Inactive[] {
     const why = "has no effect without train.activation_checkpointing stream: no layer is streamed";
     for (const key of ["layer_chunk", "layer_group"]) add(`train.${key}`, why, "train.activation_checkpointing");
   }
+  if (config.train !== undefined && config.train.activation_checkpointing !== "none") {
+    const why = "has no effect with activation checkpointing, which computes the layers again";
+    add("train.reuse_products", why, "train.activation_checkpointing");
+  }
+  if (config.train?.shared_prefix === "off") {
+    const why = "has no effect without a shared prefix, which is to be computed for every completion";
+    add("train.reuse_products", why, "train.shared_prefix");
+  }
   if (config.train !== undefined && config.train.epochs !== null) {
     add("train.steps", "has no effect with train.epochs, which says how many steps there are", "train.epochs");
   }
@@ -28,13 +36,14 @@ export function inactiveKeys(config: Readable): Inactive[] {
     for (const section of ["models", "collect", "shape", "advantage", "objective", "reward_model", "rollout.sync"]) {
       add(section, why);
     }
-    for (const key of ["updates_per_rollout", "minibatches"]) add(`train.${key}`, why);
+    for (const key of ["updates_per_rollout", "minibatches", "reuse_products"]) add(`train.${key}`, why);
     return found;
   }
   if (config.kind === "reward_model") {
     const why = "has no effect in a reward_model stage: it learns from the texts and scores of `reward_model`";
     for (const section of ["models", "collect", "shape", "advantage", "objective", "rewards"]) add(section, why);
-    for (const key of ["updates_per_rollout", "minibatches", "shared_prefix"]) add(`train.${key}`, why);
+    for (const key of ["updates_per_rollout", "minibatches", "shared_prefix", "reuse_products"])
+      add(`train.${key}`, why);
     for (const key of ["samples", "temperature", "max_completion_tokens"]) add(`eval.${key}`, why);
     for (const key of ["completion", "select"]) add(`data.${key}`, why);
     add("sampler.history", why);

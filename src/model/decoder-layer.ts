@@ -4,6 +4,7 @@ import { rmsNorm } from "../engine/ops/rms-norm.js";
 import { rotary } from "../engine/ops/rotary.js";
 import { swiglu } from "../engine/ops/swiglu.js";
 import type { Parameter } from "../engine/parameter.js";
+import type { Products } from "../engine/products.js";
 import type { LayerHalves } from "../engine/stream.js";
 import type { Tensor } from "../engine/tensor.js";
 import type { ModelConfig } from "./config.js";
@@ -29,16 +30,18 @@ export interface DecoderLayer {
  * projection, residual, norm, SwiGLU, residual.
  *
  * @param rope (positions, headDim) cosines and sines, as `ropeTable` makes them
+ * @param products keeps or gives what the four matrix products make
  */
 export function layerHalves(
   p: DecoderLayer,
   { heads, kvHeads, headDim, rmsNormEps }: Pick<ModelConfig, "heads" | "kvHeads" | "headDim" | "rmsNormEps">,
   rope: Tensor,
+  products?: Products,
 ): LayerHalves {
   return {
     project: (g, x, positions) => {
       const normed = rmsNorm(g, x, p.inputNorm, rmsNormEps);
-      const projected = linear(g, normed, p.qkv, { bias: p.qkvBias });
+      const projected = linear(g, normed, p.qkv, { bias: p.qkvBias, products });
       g.done(normed);
       const qkv = rotary(g, projected, {
         positions,
@@ -56,16 +59,16 @@ export function layerHalves(
     finish: (g, x, attended, rows) => {
       const residual = rows === undefined ? x : gatherRows(g, x, rows);
       if (residual !== x) g.done(x);
-      const mixed = linear(g, attended, p.output, { bias: p.outputBias, residual });
+      const mixed = linear(g, attended, p.output, { bias: p.outputBias, residual, products });
       g.done(attended);
       g.done(residual);
 
       const normed = rmsNorm(g, mixed, p.postNorm, rmsNormEps);
-      const gateUp = linear(g, normed, p.gateUp, { bias: p.gateUpBias });
+      const gateUp = linear(g, normed, p.gateUp, { bias: p.gateUpBias, products });
       g.done(normed);
       const activated = swiglu(g, gateUp);
       g.done(gateUp);
-      const out = linear(g, activated, p.down, { bias: p.downBias, residual: mixed });
+      const out = linear(g, activated, p.down, { bias: p.downBias, residual: mixed, products });
       g.done(activated);
       g.done(mixed);
       return out;

@@ -6,6 +6,7 @@ import { embedding } from "../engine/ops/embedding.js";
 import { rmsNorm } from "../engine/ops/rms-norm.js";
 import { treeAttention } from "../engine/ops/tree-attention.js";
 import { Parameter, type Part } from "../engine/parameter.js";
+import type { Products } from "../engine/products.js";
 import { streamed } from "../engine/stream.js";
 import { accumulatorType, type FloatType, Tensor } from "../engine/tensor.js";
 import { yieldPoint } from "../engine/yield.js";
@@ -26,6 +27,8 @@ export interface ForwardInput {
   outputRows?: Int32Array;
   /** What the backward pass finds; everything when absent. */
   checkpoint?: Checkpointing;
+  /** Keeps or gives what the layers' matrix products make; for passes that keep every activation. */
+  products?: Products | undefined;
 }
 
 /**
@@ -159,7 +162,7 @@ export class Decoder {
     store: KvStore | undefined,
     rows?: Int32Array,
   ): Tensor {
-    const { project, finish } = layerHalves(p, this.config, this.#rope);
+    const { project, finish } = layerHalves(p, this.config, this.#rope, input.products);
     const { kvHeads, headDim } = this.config;
     const qkv = project(g, x, input.plan.position);
     const kv = store ?? newKvStore(g, input.blocks, kvHeads, headDim, this.dtype);

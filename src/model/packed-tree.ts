@@ -8,6 +8,8 @@ import { pathSegments, pathStart, type Segment } from "../tree/segment.js";
 export interface PackedTree {
   /** (rows) token ids, parents before children. */
   tokens: Int32Array;
+  /** (rows) row of the token before it in its path, -1 for the first of a path. */
+  before: Int32Array;
   plan: AttentionPlan;
   /** Number of key blocks the plan addresses. */
   blocks: number;
@@ -97,7 +99,7 @@ export function packEpisodes(episodes: readonly Episode[], wanted: readonly Uint
     node.table = table;
     rows += node.used;
   }
-  const { plan, blocks, tokens } = layOut(kept, rows);
+  const { plan, blocks, tokens, before } = layOut(kept, rows);
   const targets = numberPairs(order);
   const episodePairs = episodes.map((episode, e) => {
     const pairs = new Int32Array(responseLength(episode)).fill(-1);
@@ -112,7 +114,7 @@ export function packEpisodes(episodes: readonly Episode[], wanted: readonly Uint
     }
     return pairs;
   });
-  return { tokens, plan, blocks, ...targets, episodePairs, logicalTokens };
+  return { tokens, before, plan, blocks, ...targets, episodePairs, logicalTokens };
 }
 
 /** A token's log-prob needs the row before it; a row needs every row of its path before it. `order` is parents first. */
@@ -130,8 +132,9 @@ function markUsed(order: readonly Node[]): void {
 }
 
 /** Rows, positions and key blocks. A child that starts inside a block gets a private copy of the keys before it. */
-function layOut(nodes: readonly Node[], rows: number): { plan: AttentionPlan; blocks: number; tokens: Int32Array } {
+function layOut(nodes: readonly Node[], rows: number): Pick<PackedTree, "tokens" | "before" | "plan" | "blocks"> {
   const tokens = new Int32Array(rows);
+  const before = new Int32Array(rows);
   const position = new Int32Array(rows);
   const table = new Int32Array(rows);
   const writeBlock = new Int32Array(rows);
@@ -143,9 +146,9 @@ function layOut(nodes: readonly Node[], rows: number): { plan: AttentionPlan; bl
     const whole = Math.floor(node.start / BLOCK_KEYS);
     const inherited = blocksBefore(node);
     node.blocks = inherited.slice(0, whole);
-    const before = node.start % BLOCK_KEYS;
-    if (before > 0) {
-      copies.push(inherited[whole]!, blocks, before);
+    const shared = node.start % BLOCK_KEYS;
+    if (shared > 0) {
+      copies.push(inherited[whole]!, blocks, shared);
       node.blocks.push(blocks++);
     }
     const end = Math.ceil((node.start + node.used) / BLOCK_KEYS);
@@ -153,6 +156,7 @@ function layOut(nodes: readonly Node[], rows: number): { plan: AttentionPlan; bl
     for (let i = 0; i < node.used; i++) {
       const row = node.row + i;
       tokens[row] = node.segment.tokens[i]!;
+      before[row] = i > 0 ? row - 1 : node.start > 0 ? rowOf(node.parent!, node.segment.at - 1) : -1;
       position[row] = node.start + i;
       table[row] = t;
       writeBlock[row] = node.blocks[Math.floor((node.start + i) / BLOCK_KEYS)]!;
@@ -162,6 +166,7 @@ function layOut(nodes: readonly Node[], rows: number): { plan: AttentionPlan; bl
   }
   return {
     tokens,
+    before,
     blocks,
     plan: {
       rows,

@@ -28,5 +28,6 @@ export interface PointwiseAddon {
   embedding(panels: boolean, rows: number, cols: number, ids: Int32Array, table: number, y: number): void;
   embeddingBackward(cols: number, slots: Int32Array, dy: number, sums: number): void;
   gatherRows(cols: number, rows: Int32Array, x: number, y: number): void;
+  gatherSlabs(cols: number, slabRows: number, rows: Int32Array, slabs: Uint32Array, y: number): void;
   gatherRowsBackward(cols: number, rows: Int32Array, dy: number, dx: number, accumulate: boolean): void;
 }

@@ -10,6 +10,7 @@ import { createSampler, type PromptSampler } from "../data/sampler.js";
 import { selectRecords } from "../data/select.js";
 import { readRecords, sourceName } from "../data/source.js";
 import { AdamW } from "../engine/adamw.js";
+import { KeptProducts, worthKeeping } from "../model/kept-products.js";
 import { ScalarHead } from "../model/scalar-head.js";
 import { writeAtomic } from "../report/atomic.js";
 import { createRewards, type RewardSet } from "../rewards/reward-set.js";
@@ -83,6 +84,9 @@ export async function runGrpoStage(run: Run, given: Stage): Promise<void> {
   const advantage = makeAdvantage(given.advantage, { weights });
   const s = await prepare(run, given, [...shapers, advantage]);
   const { stage } = s;
+  // Tokens of the last update; none before the first step of a process, which computes everything twice: its mismatch compares
+  // two whole computations.
+  let tokens = Number.POSITIVE_INFINITY;
   try {
     showStage(run, stage);
     if (run.state.stageStep === 0) await s.evaluation?.atStart();
@@ -90,6 +94,7 @@ export async function runGrpoStage(run: Run, given: Stage): Promise<void> {
       const started = performance.now();
       s.rewardWait = 0;
       s.weights.begin();
+      s.engine.kept = tokens <= s.pass.maxTokens ? keptProducts(run, s, tokens) : null;
       const age = s.weights.lags ? { "rollout/age_steps": s.weights.age } : {};
       const collected = await collectGroups(run, s, (drawn) => rollOut(run, s, drawn));
       const { drawn, counts } = collected;
@@ -113,6 +118,9 @@ export async function runGrpoStage(run: Run, given: Stage): Promise<void> {
 
       const updateStarted = performance.now();
       const update = await updatePolicy(run, s, rows, episodes);
+      s.engine.kept?.dispose();
+      s.engine.kept = null;
+      tokens = Math.ceil(update["tokens/train_unique"]! / stage.train.updates_per_rollout) || Number.POSITIVE_INFINITY;
       if (s.needs.updated) await annotateUpdated(run, s, rows, episodes);
       for (const shaper of shapers) shaper.review?.(rows, log);
       const distances = s.slots.advance(run.state.stageStep + 1);
@@ -157,6 +165,7 @@ export async function runGrpoStage(run: Run, given: Stage): Promise<void> {
   } finally {
     // After a failure completions may still be open: first none may come to be scored any more.
     await s.engine.dispose();
+    s.engine.kept?.dispose();
     if (s.weights.lags) await s.evaluator.dispose();
     await s.evaluation?.close();
     await s.strategies.training.close?.();
@@ -252,6 +261,12 @@ async function prepare(run: Run, given: Stage, parts: readonly { needs: Needs }[
     evaluation,
     parts: stateful,
   };
+}
+
+/** Room for the sampler's matrix products where the update can take them over: it starts from the same weights and keeps every activation. */
+function keptProducts({ model }: Run, { stage, weights, pass }: GrpoStage, tokens: number): KeptProducts | null {
+  const reuse = stage.train.reuse_products === "on" && !weights.lags && pass.sharedPrefix && pass.checkpoint === false;
+  return reuse && worthKeeping(model.decoder.config) ? new KeptProducts(pass.maxTokens, tokens) : null;
 }
 
 /** Draws and scores one group per task; groups are scored while others still decode, unless a reward wants the whole step. */

@@ -1,7 +1,9 @@
 import { Graph } from "../engine/graph.js";
 import { linearLogprob } from "../engine/ops/linear-logprob.js";
+import type { Products } from "../engine/products.js";
 import { accumulatorType, Tensor } from "../engine/tensor.js";
 import type { Checkpointing, Decoder } from "../model/decoder.js";
+import type { KeptProducts } from "../model/kept-products.js";
 import { type PackedTree, packEpisodes } from "../model/packed-tree.js";
 import type { ScalarHead } from "../model/scalar-head.js";
 import type { Episode } from "../tree/episode.js";
@@ -90,6 +92,8 @@ export async function accumulateGradients(
     valueHead?: ScalarHead | undefined;
     /** As in {@link scoreEpisodes}. */
     alternatives?: readonly Int32Array[] | undefined;
+    /** What the same weights computed when they sampled the episodes. */
+    kept?: KeptProducts | null | undefined;
   },
   gradients: (indices: readonly number[], said: TokenScores) => TokenGradients[],
 ): Promise<PassCounts> {
@@ -104,7 +108,8 @@ export async function accumulateGradients(
     const g = new Graph({ grad: true, last: indices === last });
     try {
       const others = pairsOfOthers(tree, indices, options.alternatives);
-      const said = await runTree(g, decoder, tree, options, others);
+      const products = cuts.length === 1 && options.checkpoint === false ? options.kept?.given(tree) : undefined;
+      const said = await runTree(g, decoder, tree, { ...options, products }, others);
       const rows = gradients(indices, said);
       seed(g, said.logpTensor, scatterPairs(tree, rows, others), decoder);
       if (options.entropy) seed(g, said.entropyTensor, scatterRows(tree, rows, "dentropy"), decoder);
@@ -121,7 +126,7 @@ async function runTree(
   g: Graph,
   decoder: Decoder,
   tree: PackedTree,
-  options: PassOptions & { valueHead?: ScalarHead | undefined },
+  options: PassOptions & { valueHead?: ScalarHead | undefined; products?: Products | undefined },
   others: OtherPairs | null,
 ) {
   const hidden = await decoder.forward(g, {
@@ -130,6 +135,7 @@ async function runTree(
     blocks: tree.blocks,
     outputRows: tree.outputRows,
     checkpoint: checkpointingFor(decoder.config, tree.tokens.length, options),
+    products: options.products,
   });
   const out = linearLogprob(g, hidden, decoder.head, {
     rows: others === null ? tree.pairRows : joined(tree.pairRows, others.rows),

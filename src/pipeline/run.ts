@@ -181,7 +181,7 @@ function freshState(config: Config): RunState {
 /** Keys that may differ when a run goes on: they do not change what has happened. */
 const free: readonly RegExp[] = [
   /^run\.(name|out_dir|device|threads|health(\..+)?)$/,
-  /^stages\.\d+\.train\.(steps|epochs|max_tokens_per_microbatch|activation_checkpointing|layer_(chunk|group)|shared_prefix)$/,
+  /^stages\.\d+\.train\.(steps|epochs|max_tokens_per_microbatch|activation_checkpointing|layer_(chunk|group)|shared_prefix|reuse_products)$/,
   /^stages\.\d+\.(checkpoint|eval)(\.|$)/,
 ];
 

@@ -95,7 +95,7 @@ function sharing(
 
 async function minibatchGradients(
   run: Run,
-  { objective, pass, needs }: GrpoStage,
+  { objective, pass, needs, engine }: GrpoStage,
   rows: readonly Row[],
   episodes: readonly Episode[],
   indices: readonly number[],
@@ -111,6 +111,8 @@ async function minibatchGradients(
   const tally: Tally = emptyTally();
   const options = {
     ...pass,
+    // Until the first optimizer step the weights are those that sampled.
+    kept: mismatch === null ? null : engine.kept,
     entropy: needs.entropy === true,
     valueHead: needs.value ? valueHead! : undefined,
     alternatives: needs.alternatives && batch.map((row) => row.alternatives!.ids),

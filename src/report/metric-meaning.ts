@@ -65,7 +65,7 @@ export const metricMeanings: Readonly<Record<string, string>> = {
   "pairs/accuracy": "Share of the step's pairs whose better text scored higher.",
   "pairs/margin": "Mean score of the better text less that of the worse one.",
   "mismatch/logprob_max_abs":
-    "Largest difference between a log-probability stored at sampling and the one the trainer computes; 0 on the CPU.",
+    "Largest difference between a log-probability stored at sampling and the one the trainer computes; 0 on the CPU. After the first step the two may share matrix products: see train.reuse_products.",
   "tokens/rollout": "Tokens sampled in the step.",
   "tokens/train_unique": "Tokens computed in the update, each once.",
   "tokens/train_logical": "Tokens the update stands for, with shared prompts counted once per completion.",

@@ -4,6 +4,7 @@ import { gatherRows } from "../engine/ops/gather-rows.js";
 import { sampleTokens } from "../engine/ops/sample.js";
 import type { Tensor } from "../engine/tensor.js";
 import type { Decoder } from "../model/decoder.js";
+import type { KeptProducts } from "../model/kept-products.js";
 import { type TextStream, textDecoder } from "../tokenizer/text-decoder.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import type { Finish } from "../tree/episode.js";
@@ -40,6 +41,8 @@ interface Request {
   /** Most tokens a completion may have within the context. */
   limit: number;
   blocks: number;
+  /** Where {@link KeptProducts} has the last row of the prompt. */
+  kept: number;
   results: Drawn[];
   open: number;
   resolve: (drawn: Drawn[]) => void;
@@ -54,6 +57,8 @@ interface Stream {
   blocks: number[];
   /** Tokens of the path that are in the key blocks. */
   length: number;
+  /** Where {@link KeptProducts} has the last of them. */
+  kept: number;
   tokens: number[];
   logprob: number[];
   entropy: number[];
@@ -80,6 +85,8 @@ export class SamplingEngine {
   readonly #key: readonly [number, number];
   /** Tokens drawn since the engine was made. */
   drawn = 0;
+  /** Where passes leave their matrix products, for a training pass before the weights move. */
+  kept: KeptProducts | null = null;
 
   constructor(
     private readonly decoder: Decoder,
@@ -106,7 +113,18 @@ export class SamplingEngine {
     }
     const blocks = blocksNeeded(prompt.length, prompt.length + limit, keys.length);
     return new Promise((resolve, reject) => {
-      this.#queue.push({ prompt, keys, options, limit, blocks, results: [], open: keys.length, resolve, reject });
+      this.#queue.push({
+        prompt,
+        keys,
+        options,
+        limit,
+        blocks,
+        kept: -1,
+        results: [],
+        open: keys.length,
+        resolve,
+        reject,
+      });
       // Requests made in the same turn of the event loop are prefilled together.
       this.#running ??= new Promise((ended) => setImmediate(() => ended(this.#run())));
     });
@@ -207,7 +225,12 @@ export class SamplingEngine {
           blocks: 0,
           stores: pool.stores,
           outputRows: ends,
+          products: this.kept?.pass(tokens.length),
         });
+        for (const [i, request] of batch.entries()) {
+          const { start, end } = ranges[i]!;
+          request.kept = this.kept?.add(request.kept, request.prompt.subarray(start, end)) ?? -1;
+        }
         if (pass === passes - 1) last.push(hidden);
         else g.free(hidden);
       }
@@ -231,6 +254,7 @@ export class SamplingEngine {
       turn: key.turn,
       blocks: forks[index]!,
       length: request.prompt.length,
+      kept: request.kept,
       tokens: [],
       logprob: [],
       entropy: [],
@@ -254,7 +278,10 @@ export class SamplingEngine {
     );
     const g = new Graph({ grad: false });
     try {
-      const hidden = await this.decoder.forward(g, { tokens, plan, blocks: 0, stores: pool.stores });
+      const products = this.kept?.pass(tokens.length);
+      const hidden = await this.decoder.forward(g, { tokens, plan, blocks: 0, stores: pool.stores, products });
+      for (const [i, stream] of streams.entries())
+        stream.kept = this.kept?.add(stream.kept, tokens.subarray(i, i + 1)) ?? -1;
       this.#streams = [];
       this.#draw(g, hidden, streams);
     } finally {

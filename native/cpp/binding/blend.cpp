@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "binding/args.h"
+#include "kernels/split.h"
 
 namespace grpo {
 namespace {
@@ -39,7 +40,11 @@ void copy(const Napi::CallbackInfo& info) {
   if (source.dtype != target.dtype) a.fail("source and target differ in type");
   if (to + count > target.numel || from + count > source.numel) a.fail("the range lies outside of a tensor");
   const std::size_t size = size_of(target.dtype);
-  std::memmove(static_cast<char*>(target.data) + to * size, static_cast<const char*>(source.data) + from * size, count * size);
+  char* const y = static_cast<char*>(target.data) + to * size;
+  const char* const x = static_cast<const char*>(source.data) + from * size;
+  if (target.data == source.data) std::memmove(y, x, count * size);
+  else
+    for_ranges(a.pool(), count, 1, [&](std::size_t begin, std::size_t end) { std::memcpy(y + begin * size, x + begin * size, (end - begin) * size); });
 }
 
 }  // namespace

@@ -1,3 +1,5 @@
+#include <vector>
+
 #include "binding/args.h"
 
 namespace grpo {
@@ -144,6 +146,23 @@ void gather_rows(const Napi::CallbackInfo& info) {
   a.backend().pointwise.gather_rows(a.pool(), x.dtype, cols, rows, count, x.data, a.tensor(3, "y", count * cols, x.dtype).data);
 }
 
+// gatherSlabs(cols, slabRows, rows, slabs (handles), y)
+void gather_slabs(const Napi::CallbackInfo& info) {
+  const Args a(info, "gatherSlabs");
+  const std::size_t cols = a.size(0, "cols"), slab_rows = a.size(1, "slabRows");
+  std::size_t count = 0, handles = 0;
+  const std::uint32_t* handle = a.array<std::uint32_t>(3, "slabs", &handles);
+  const std::int32_t* rows = indices(a, 2, "rows", handles * slab_rows, &count);
+  const Tensor& y = a.tensor(4, "y", count * cols);
+  std::vector<const void*> slabs;
+  for (std::size_t i = 0; i < handles; ++i) {
+    const Tensor* slab = a.engine().tensors.find(handle[i]);
+    if (!slab || slab->numel != slab_rows * cols || slab->dtype != y.dtype) a.fail("slab " + std::to_string(i) + " does not fit y");
+    slabs.push_back(slab->data);
+  }
+  a.backend().pointwise.gather_slabs(a.pool(), y.dtype, cols, slab_rows, rows, count, slabs.data(), y.data);
+}
+
 // gatherRowsBackward(cols, rows, dy, dx, accumulate)
 void gather_rows_backward(const Napi::CallbackInfo& info) {
   const Args a(info, "gatherRowsBackward");
@@ -172,6 +191,7 @@ void register_pointwise(Napi::Env env, Napi::Object exports) {
   expose(env, exports, "embedding", binding::embedding);
   expose(env, exports, "embeddingBackward", binding::embedding_backward);
   expose(env, exports, "gatherRows", binding::gather_rows);
+  expose(env, exports, "gatherSlabs", binding::gather_slabs);
   expose(env, exports, "gatherRowsBackward", binding::gather_rows_backward);
 }
 

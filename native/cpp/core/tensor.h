@@ -27,7 +27,7 @@ struct MemoryStats {
 // together take little more than the tensors alone once did.
 class TensorTable {
  public:
-  TensorTable() = default;
+  TensorTable();
   ~TensorTable();
   TensorTable(const TensorTable&) = delete;
   TensorTable& operator=(const TensorTable&) = delete;

@@ -19,7 +19,7 @@ PointwiseKernels pointwise_kernels(Isa isa) {
 #endif
     default:
       return {rms_norm, rms_norm_backward, layer_norm, layer_norm_backward, swiglu, swiglu_backward, gelu, gelu_backward,
-              embedding, embedding_backward, gather_rows, gather_rows_backward};
+              embedding, embedding_backward, gather_rows, gather_slabs, gather_rows_backward};
   }
 }
 

@@ -22,6 +22,7 @@ struct PointwiseKernels {
   decltype(&grpo::embedding) embedding;
   decltype(&grpo::embedding_backward) embedding_backward;
   decltype(&grpo::gather_rows) gather_rows;
+  decltype(&grpo::gather_slabs) gather_slabs;
   decltype(&grpo::gather_rows_backward) gather_rows_backward;
 };
 

@@ -12,7 +12,7 @@ namespace GRPO_ISA_NS {
 // Copies of rows are bound by memory, so the references serve.
 static PointwiseKernels fast_pointwise() {
   return {rms_norm, rms_norm_backward, layer_norm, layer_norm_backward, swiglu, swiglu_backward, gelu, gelu_backward,
-          grpo::embedding, grpo::embedding_backward, grpo::gather_rows, grpo::gather_rows_backward};
+          grpo::embedding, grpo::embedding_backward, grpo::gather_rows, grpo::gather_slabs, grpo::gather_rows_backward};
 }
 
 }  // namespace GRPO_ISA_NS

@@ -28,6 +28,12 @@ export const trainSchema = z
       .enum(["on", "off"])
       .default("on")
       .describe("`on` computes a prompt once for its whole group; `off` once per completion. The result is the same."),
+    reuse_products: z
+      .enum(["on", "off"])
+      .default("on")
+      .describe(
+        "`on` takes the matrix products of the rollout over into the update where the weights are still the same and a step's tokens fit into max_tokens_per_microbatch, instead of computing them again (not in the first step after a start, with checkpointing, or below a hidden size of 256). The result is the same.",
+      ),
     activation_checkpointing: z
       .enum(["none", "layer", "stream"])
       .default("none")

@@ -1,6 +1,7 @@
 import { loadAddon } from "../../native/load.js";
 import type { Graph } from "../graph.js";
 import type { Parameter } from "../parameter.js";
+import type { Products } from "../products.js";
 import { Tensor } from "../tensor.js";
 import { addInPlace } from "./add.js";
 
@@ -9,6 +10,8 @@ export interface LinearOptions {
   bias?: Parameter;
   /** (M, N) in the model's type, added after the bias, before the one rounding. */
   residual?: Tensor;
+  /** Keeps the result beside `y`, or gives it in place of the product. */
+  products?: Products | undefined;
   /** Stores the result as float32 in a bf16 model too (logits). Not with `residual`. */
   float32?: boolean;
 }
@@ -25,20 +28,23 @@ export interface LinearOptions {
 export function linear(g: Graph, x: Tensor, w: Parameter, options: LinearOptions = {}): Tensor {
   const addon = loadAddon();
   const [out, columns] = matrixShape(w);
-  const { bias, residual } = options;
+  const { bias, residual, products } = options;
   if (options.float32 && residual) throw new RangeError("linear: float32 and residual exclude each other");
   const rows = x.size / columns;
   const y = g.empty(options.float32 && x.dtype === "bf16" ? "f32" : x.dtype, [rows, out]);
-  addon.linearForward(
-    rows,
-    out,
-    columns,
-    x.handle,
-    w.value.handle,
-    bias === undefined ? null : bias.value.handle,
-    residual === undefined ? null : residual.handle,
-    y.handle,
-  );
+  if (products === undefined || !products.give(y)) {
+    addon.linearForward(
+      rows,
+      out,
+      columns,
+      x.handle,
+      w.value.handle,
+      bias === undefined ? null : bias.value.handle,
+      residual === undefined ? null : residual.handle,
+      y.handle,
+    );
+    products?.keep(y);
+  }
   g.record([y], [], () => {
     const gradient = g.gradient(y);
     if (gradient === null) return;
