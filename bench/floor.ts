@@ -14,6 +14,8 @@ export interface Work {
   weightBytes: number;
   /** Bytes that the optimizer reads and writes for one parameter. */
   optimizerBytes: number;
+  /** Whether the update takes the layers' products over from the rollout. */
+  reuse: boolean;
 }
 
 /** What the machine can do at best: GFLOP/s, GB/s read, GB/s read and written. */
@@ -42,7 +44,7 @@ export function measureLimits(bf16: boolean): Limits {
 
 /**
  * Seconds that no step can be faster than: every token once, products of matrices and attention at the peak (the backward pass is
- * two more products for each, three more for attention), each decode step's weights read once from memory, the last
+ * two more products for each, three more for attention; the forward pass of the update none where it takes the rollout's), each decode step's weights read once from memory, the last
  * layer and the head for the rows that need them, the optimizer's bytes at the speed of copying.
  */
 export function floorSeconds(config: ModelConfig, work: Work, limits: Limits): { rollout: number; update: number } {
@@ -68,8 +70,9 @@ export function floorSeconds(config: ModelConfig, work: Work, limits: Limits): {
   const needed = paths * completion;
   const rows = prompts * prompt + paths * (completion - 1);
   const parameters = layers * (keys + rest) + head * (config.tieWordEmbeddings ? 1 : 2);
+  const forward = work.reuse ? needed * head : products(rows, needed);
   const update =
-    seconds(3 * products(rows, needed) + 3.5 * attend(ofPrompts + ofCompletions, ofCompletions)) +
+    seconds(forward + 2 * products(rows, needed) + 3.5 * attend(ofPrompts + ofCompletions, ofCompletions)) +
     (parameters * work.optimizerBytes) / limits.copy / 1e9;
   return { rollout, update };
 }

@@ -72,12 +72,13 @@ export async function run(args: string[]): Promise<void> {
   const config: ModelConfig = parseModelConfig(raw, values.shape);
   const decoder = new Decoder(config, values.dtype === "bf16" ? "bf16" : "f32", prompt + completion);
   initialiseDecoder(decoder, 17);
+  const reuse = values.reuse && !values.checkpointing && worthKeeping(config);
   const bench = new StepBench(decoder, {
     completion,
     group,
     moments: values.moments === "int8" ? "int8" : "f32",
     checkpoint: values.checkpointing,
-    reuse: values.reuse,
+    reuse,
   });
   const times: { step: number; rollout: number; update: number }[] = [];
   let tokens = { unique: 0, logical: 0 };
@@ -117,6 +118,7 @@ export async function run(args: string[]): Promise<void> {
       weightBytes: bytes,
       // The weight and two moments are read and written, the float32 gradient is read; a bf16 master is 2 x 16 bits.
       optimizerBytes: values.moments === "int8" ? 16 : 28,
+      reuse: reuse && tokens.unique <= maxTokens,
     },
     measureLimits(values.dtype === "bf16"),
   );
@@ -180,10 +182,8 @@ class StepBench {
 
   async rollOut(tasks: Task[], step: number) {
     const { completion, group } = this.options;
-    this.#engine.kept =
-      this.options.reuse && worthKeeping(this.decoder.config) && this.#tokens > 0
-        ? new KeptProducts(maxTokens, this.#tokens)
-        : null;
+    const keeps = this.options.reuse && this.#tokens > 0 && this.#tokens <= maxTokens;
+    this.#engine.kept = keeps ? new KeptProducts(maxTokens, this.#tokens) : null;
     return Promise.all(
       parallelStrategy().run(
         tasks.map((task, slot) => ({ task, slot })),
