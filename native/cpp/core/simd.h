@@ -220,6 +220,27 @@ GRPO_INLINE void store16_n(float* p, v16 a, std::size_t n) {
 }
 
 // The fixed lane tree: lanes i and i+8, then i+4, i+2, i+1.
+#if defined(__x86_64__)
+#if defined(__AVX512F__)
+GRPO_INLINE __m256 low_half(v16 a) { return _mm512_castps512_ps256(a.v); }
+GRPO_INLINE __m256 high_half(v16 a) { return _mm512_extractf32x8_ps(a.v, 1); }
+#else
+GRPO_INLINE __m256 low_half(v16 a) { return a.a; }
+GRPO_INLINE __m256 high_half(v16 a) { return a.b; }
+#endif
+GRPO_INLINE float reduce_add16(v16 a) {
+  const __m256 eight = _mm256_add_ps(low_half(a), high_half(a));
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+GRPO_INLINE float reduce_max16(v16 a) {
+  const __m256 eight = _mm256_max_ps(low_half(a), high_half(a));
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+#else
 GRPO_INLINE float reduce_add16(v16 a) {
   float t[16];
   store16(t, a);
@@ -234,6 +255,7 @@ GRPO_INLINE float reduce_max16(v16 a) {
     for (int i = 0; i < step; ++i) t[i] = t[i] > t[i + step] ? t[i] : t[i + step];
   return t[0];
 }
+#endif
 
 // 2^n times the polynomial, for x within the range of exp16.
 GRPO_INLINE v16 exp_inside16(v16 x) {
