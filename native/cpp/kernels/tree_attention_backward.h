@@ -1,5 +1,6 @@
 #pragma once
-// Backward of tree attention in passes that need no sum across threads: dq per query, dk and dv per block, then per row.
+// Backward of tree attention without sums across threads: all of a KV head on one thread, or dq per query, then dk and dv per block.
+// Then both per row.
 #include <algorithm>
 #include <cstring>
 #include <vector>
@@ -8,11 +9,10 @@
 
 namespace grpo {
 
-// Queries that read each block, ascending, as CSR; and how many slots of it hold keys.
+// Queries that read each block, ascending, as CSR.
 struct BlockIndex {
   std::vector<std::size_t> start;
   std::vector<std::uint32_t> query, at;  // query, and the block's index in the query's path
-  std::vector<std::size_t> filled;
 };
 
 template <class T>
@@ -20,14 +20,11 @@ BlockIndex index_blocks(const Walk<T>& w, std::size_t blocks) {
   const AttentionPlan& plan = w.plan;
   BlockIndex x;
   x.start.assign(blocks + 1, 0);
-  x.filled.assign(blocks, 0);
   for (std::size_t i = 0; i < plan.queries; ++i)
     for (std::size_t b = 0;; ++b) {
       const std::int32_t id = w.block_at(plan.row_of(i), b);
       if (id < 0) break;
       ++x.start[static_cast<std::size_t>(id) + 1];
-      auto& filled = x.filled[static_cast<std::size_t>(id)];
-      filled = std::max(filled, static_cast<std::size_t>(w.visible(plan.row_of(i), b)));
     }
   for (std::size_t id = 0; id < blocks; ++id) x.start[id + 1] += x.start[id];
   x.query.resize(x.start[blocks]);
@@ -42,6 +39,20 @@ BlockIndex index_blocks(const Walk<T>& w, std::size_t blocks) {
       x.at[at] = static_cast<std::uint32_t>(b);
     }
   return x;
+}
+
+// How many slots of each block hold keys that are seen.
+template <class T>
+std::vector<std::size_t> filled_slots(const Walk<T>& w, std::size_t blocks) {
+  std::vector<std::size_t> filled(blocks, 0);
+  for (std::size_t i = 0; i < w.plan.queries; ++i)
+    for (std::size_t b = 0;; ++b) {
+      const std::size_t row = w.plan.row_of(i);
+      const std::int32_t id = w.block_at(row, b);
+      if (id < 0) break;
+      filled[static_cast<std::size_t>(id)] = std::max(filled[static_cast<std::size_t>(id)], static_cast<std::size_t>(w.visible(row, b)));
+    }
+  return filled;
 }
 
 template <class T>
@@ -77,7 +88,15 @@ struct Backward {
     std::memcpy(kept + i * w.group * 2, stats + (query * w.shape.heads + head * w.group) * 2, w.group * 2 * sizeof(C));
   }
 
-  void queries(const typename Walk<T>::Unit& u, Arena arena) const {
+  void zero_keys(std::size_t id, std::size_t head) const {
+    if (continued) return;
+    const std::size_t at = w.block_offset(static_cast<std::int32_t>(id), head);
+    std::fill_n(dk + at, w.block, C(0));
+    std::fill_n(dv + at, w.block, C(0));
+  }
+
+  // dq of one unit; with `keys` also what its queries add to dk and dv.
+  void queries(const typename Walk<T>::Unit& u, bool keys, Arena arena) const {
     const std::size_t group = w.group, padded = w.padded, dim = w.dim, rows = u.count * group;
     T *q = arena.take<T>(rows * padded), *dy = arena.take<T>(rows * padded);
     C *kept = arena.take<C>(rows * 2), *d = arena.take<C>(rows), *dq = arena.take<C>(rows * padded);
@@ -91,8 +110,9 @@ struct Backward {
     }
     w.each_run(u, seen, [&](std::size_t first, std::size_t count, std::int32_t id) {
       const std::size_t at = w.block_offset(id, u.head), r = first * group;
-      w.tiles.backward_query({count * group, dim, padded, static_cast<C>(w.shape.scale * kLog2E), static_cast<C>(w.shape.scale), q + r * padded, dy + r * padded, seen,
-                              kept + r * 2, d + r, k + at, k_rows + at, v_columns + at, dq + r * padded, nullptr, nullptr});
+      w.tiles.backward({count * group, dim, padded, static_cast<C>(w.shape.scale * kLog2E), static_cast<C>(w.shape.scale), q + r * padded,
+                        dy + r * padded, seen, kept + r * 2, d + r, k + at, k_rows + at, v_columns + at, dq + r * padded,
+                        keys ? dk + at : nullptr, keys ? dv + at : nullptr});
     });
     for (std::size_t i = 0; i < u.count; ++i)
       for (std::size_t h = 0; h < group; ++h)
@@ -106,10 +126,7 @@ struct Backward {
     T *q = arena.take<T>(rows * padded), *dy = arena.take<T>(rows * padded);
     C *kept = arena.take<C>(rows * 2), *d = arena.take<C>(rows);
     std::int32_t* seen = arena.take<std::int32_t>(rows);
-    if (!continued) {
-      std::fill_n(dk + at, w.block, C(0));
-      std::fill_n(dv + at, w.block, C(0));
-    }
+    zero_keys(id, head);
     for (std::size_t first = index.start[id]; first < index.start[id + 1]; first += most) {
       const std::size_t count = std::min(most, index.start[id + 1] - first);
       for (std::size_t i = 0; i < count; ++i) {
@@ -119,20 +136,42 @@ struct Backward {
         const std::int32_t n = w.visible(w.plan.row_of(query), index.at[first + i]);
         for (std::size_t h = 0; h < group; ++h) seen[i * group + h] = n;
       }
-      w.tiles.backward_key({count * group, w.dim, padded, static_cast<C>(w.shape.scale * kLog2E), static_cast<C>(w.shape.scale), q, dy, seen,
-                            kept, d, k + at, nullptr, v_columns + at, nullptr, dk + at, dv + at});
+      w.tiles.backward({count * group, w.dim, padded, static_cast<C>(w.shape.scale * kLog2E), static_cast<C>(w.shape.scale), q, dy, seen,
+                        kept, d, k + at, nullptr, v_columns + at, nullptr, dk + at, dv + at});
     }
   }
   std::size_t chunk_queries() const { return std::max<std::size_t>(1, 96 / w.group); }
 
+  // Whether whole heads on one thread each take less time than two passes, which share the work more evenly: 5 products to 7.
+  bool by_head() const {
+    const std::size_t threads = static_cast<std::size_t>(w.pool.size()), heads = w.shape.kv_heads;
+    return (heads + threads - 1) / threads * threads * 5 <= heads * 7;
+  }
+
+  // One KV head: its queries ascend, and the blocks of each, so that every sum has the order that the two passes give it.
+  void head(std::size_t head, const std::vector<std::size_t>& filled, Arena arena) const {
+    for (std::size_t id = 0; id < filled.size(); ++id) {
+      transpose(id, head, filled[id]);
+      zero_keys(id, head);
+    }
+    const std::size_t most = w.most_queries();
+    for (std::size_t first = 0; first < w.plan.queries; first += most)
+      queries({head, first, std::min(most, w.plan.queries - first)}, true, arena);
+  }
+
   void run(std::size_t blocks) const {
-    const BlockIndex index = index_blocks(w, blocks);
-    const std::size_t heads = w.shape.kv_heads, rows = std::max(w.unit_queries(), chunk_queries()) * w.group;
+    const std::vector<std::size_t> filled = filled_slots(w, blocks);
+    const std::size_t heads = w.shape.kv_heads, rows = std::max(w.most_queries(), chunk_queries()) * w.group;
     const double work = w.pairs() * 4;
     w.reserve(rows * (2 * w.padded * sizeof(T) + (w.padded + 3) * sizeof(C) + 4) + 6 * 64);
     const auto arena = [&](int thread) { return Arena{static_cast<char*>(w.pool.scratch(thread, 0))}; };
-    w.spread(blocks * heads, work, [&](std::size_t i, int) { transpose(i / heads, i % heads, index.filled[i / heads]); });
-    w.spread(w.units(), work, [&](std::size_t i, int thread) { queries(w.unit(i), arena(thread)); });
+    if (by_head()) {
+      w.spread(heads, work, [&](std::size_t i, int thread) { head(i, filled, arena(thread)); });
+      return;
+    }
+    const BlockIndex index = index_blocks(w, blocks);
+    w.spread(blocks * heads, work, [&](std::size_t i, int) { transpose(i / heads, i % heads, filled[i / heads]); });
+    w.spread(w.units(), work, [&](std::size_t i, int thread) { queries(w.unit(i), false, arena(thread)); });
     w.spread(blocks * heads, work, [&](std::size_t i, int thread) { keys(i / heads, i % heads, index, arena(thread)); });
   }
 };
@@ -182,7 +221,10 @@ struct BackwardKeys {
     std::vector<bool> queried(w.plan.rows, w.plan.query_rows == nullptr);
     if (w.plan.query_rows)
       for (std::size_t i = 0; i < w.plan.queries; ++i) queried[w.plan.row_of(i)] = true;
-    w.spread(w.plan.rows, static_cast<double>(w.plan.rows * w.width), [&](std::size_t row, int) { scatter(row, queried[row]); });
+    const std::size_t rows = w.plan.rows, chunk = 16;
+    w.spread((rows + chunk - 1) / chunk, static_cast<double>(rows * w.width), [&](std::size_t i, int) {
+      for (std::size_t row = i * chunk; row < std::min(rows, (i + 1) * chunk); ++row) scatter(row, queried[row]);
+    });
   }
 };
 

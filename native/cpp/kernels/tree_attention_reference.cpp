@@ -102,22 +102,14 @@ void row_gradients(const BackwardTile<T>& t, std::size_t r, compute_t<T>* p, com
 }
 
 template <class T>
-void backward_query(const BackwardTile<T>& t) {
+void backward(const BackwardTile<T>& t) {
   compute_t<T> p[kBlockKeys], ds[kBlockKeys];
   for (std::size_t r = 0; r < t.rows; ++r) {
     row_gradients(t, r, p, ds);
-    for (std::size_t d = 0; d < t.dim; ++d)
+    for (std::size_t d = 0; t.dq && d < t.dim; ++d)
       t.dq[r * t.padded + d] = chain<T>(t.dq[r * t.padded + d], static_cast<std::size_t>(t.visible[r]), [&](std::size_t j) { return ds[j]; },
                                         [&](std::size_t j) { return load(value_at(t.k_rows, t.padded, j, d)); });
-  }
-}
-
-template <class T>
-void backward_key(const BackwardTile<T>& t) {
-  compute_t<T> p[kBlockKeys], ds[kBlockKeys];
-  for (std::size_t r = 0; r < t.rows; ++r) {
-    row_gradients(t, r, p, ds);
-    for (std::size_t j = 0; j < static_cast<std::size_t>(t.visible[r]); ++j)
+    for (std::size_t j = 0; t.dk && j < static_cast<std::size_t>(t.visible[r]); ++j)
       for (std::size_t d = 0; d < t.dim; ++d) {
         const std::size_t at = j * t.padded + d;
         t.dv[at] = std::fma(p[j], load(t.dout[r * t.padded + d]), t.dv[at]);
@@ -135,7 +127,7 @@ void round_to(std::size_t n, const compute_t<T>* from, T* to, bool accumulate) {
 
 template <class T>
 AttentionTiles<T> reference_tiles() {
-  return {forward<T>, finish<T>, dot<T>, backward_query<T>, backward_key<T>, round_to<T>};
+  return {forward<T>, finish<T>, dot<T>, backward<T>, round_to<T>};
 }
 template AttentionTiles<float> reference_tiles<float>();
 template AttentionTiles<bf16> reference_tiles<bf16>();

@@ -9,7 +9,7 @@ namespace grpo {
 namespace GRPO_ISA_NS {
 
 constexpr std::size_t kMaxDim = 256;
-constexpr std::size_t kKeyRows = 96;  // tile rows whose p and ds are held at once by backward_key
+constexpr std::size_t kKeyRows = 96;  // tile rows whose p and ds are held at once by backward
 
 alignas(64) static const float kOnes[16] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
 
@@ -228,19 +228,6 @@ GRPO_INLINE void row_gradients(Registers& registers, const BackwardTile<T>& t, s
   }
 }
 
-template <class T>
-static void attention_backward_query(const BackwardTile<T>& t) {
-  constexpr std::size_t per = kPerWord<T>, most = kAttentionRows<T>;
-  alignas(64) T ds[most * kBlockKeys];
-  Registers registers;
-  each_tile(most, t.rows, [&](std::size_t first, std::size_t rows) {
-    row_gradients<T>(registers, t, first, rows, nullptr, ds);
-    // An even number of keys: slots without one are zero.
-    multiply<T>(registers, t.dim, rows, t.padded, (most_visible(t.visible + first, rows) + per - 1) / per * per,
-                {0, words(ds), kBlockKeys / per, 1, words(t.k_rows), t.padded, 32, t.dq + first * t.padded, t.padded, kOnes});
-  });
-}
-
 // Two rows as pairs with the earlier row in the high half, so that dot_pairs takes them in order; n is a multiple of 16.
 GRPO_INLINE void pair_rows(std::size_t n, const bf16* early, const bf16* late, std::uint32_t* __restrict to) {
   for (; n > 0; n -= 16, early += 16, late += 16, to += 16)
@@ -262,7 +249,7 @@ GRPO_INLINE std::size_t reduce_rows(std::size_t columns, std::size_t n, const bf
 }
 
 template <class T>
-static void attention_backward_key(const BackwardTile<T>& t) {
+static void attention_backward(const BackwardTile<T>& t) {
   using W = word_t<T>;
   constexpr std::size_t per = kPerWord<T>;
   constexpr bool kPairs = per == 2;
@@ -272,8 +259,14 @@ static void attention_backward_key(const BackwardTile<T>& t) {
   for (std::size_t base = 0; base < t.rows; base += kKeyRows) {
     const std::size_t n = t.rows - base < kKeyRows ? t.rows - base : kKeyRows;
     each_tile(kAttentionRows<T>, n, [&](std::size_t first, std::size_t rows) {
-      row_gradients<T>(registers, t, base + first, rows, p + first * kBlockKeys, ds + first * kBlockKeys);
+      T* tile_ds = ds + first * kBlockKeys;
+      row_gradients<T>(registers, t, base + first, rows, t.dk ? p + first * kBlockKeys : nullptr, tile_ds);
+      if (!t.dq) return;
+      // An even number of keys: slots without one are zero.
+      multiply<T>(registers, t.dim, rows, t.padded, (most_visible(t.visible + base + first, rows) + per - 1) / per * per,
+                  {0, words(tile_ds), kBlockKeys / per, 1, words(t.k_rows), t.padded, 32, t.dq + (base + first) * t.padded, t.padded, kOnes});
     });
+    if (!t.dk) continue;
     const auto add = [&](const T* factors, const T* from, float* to) {
       const W *a, *b;
       reduce_rows(kBlockKeys, n, factors, a, p_work);
@@ -308,7 +301,7 @@ static void attention_round(std::size_t n, const float* from, T* to, bool accumu
 template <class T>
 GRPO_INLINE AttentionTiles<T> simd_tiles() {
   return {attention_forward<T>,        attention_finish<T>,       attention_dot<T>,
-          attention_backward_query<T>, attention_backward_key<T>, attention_round<T>};
+          attention_backward<T>, attention_round<T>};
 }
 
 }  // namespace GRPO_ISA_NS

@@ -27,8 +27,8 @@ struct BackwardTile {
   const std::int32_t* visible;
   const C *stats, *delta;       // (rows, 2), (rows)
   const T *k, *k_rows, *v_columns;
-  C* dq;                        // (rows, padded): continued; by backward_query
-  C *dk, *dv;                   // (64, padded): continued; by backward_key
+  C* dq;                        // (rows, padded): continued; or nullptr
+  C *dk, *dv;                   // (64, padded): continued; or nullptr
 };
 
 template <class T>
@@ -38,8 +38,7 @@ struct AttentionTiles {
   // o = acc / sum into out (dim); stats (2) or nullptr
   void (*finish)(std::size_t dim, C max, const C* sum, const C* acc, T* out, C* stats);
   C (*dot)(std::size_t dim, const T* a, const T* b);
-  void (*backward_query)(const BackwardTile<T>&);
-  void (*backward_key)(const BackwardTile<T>&);
+  void (*backward)(const BackwardTile<T>&);
   // to = (accumulate: to +) from, rounded once
   void (*round)(std::size_t n, const C* from, T* to, bool accumulate);
 };

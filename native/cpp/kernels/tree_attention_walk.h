@@ -96,8 +96,8 @@ struct Walk {
   void write(const T* qkv, T* k, T* v) const {
     const std::size_t chunk = 64;
     spread((plan.rows + chunk - 1) / chunk, static_cast<double>(plan.rows * shape.kv_heads * dim) * 4, [&](std::size_t i, int) {
-      for (std::size_t row = i * chunk; row < std::min(plan.rows, (i + 1) * chunk); ++row)
-        for (std::size_t h = 0; h < shape.kv_heads; ++h) write_key(row, h, qkv, k, v);
+      for (std::size_t h = 0; h < shape.kv_heads; ++h)
+        for (std::size_t row = i * chunk; row < std::min(plan.rows, (i + 1) * chunk); ++row) write_key(row, h, qkv, k, v);
     });
   }
 
@@ -105,11 +105,11 @@ struct Walk {
   struct Unit {
     std::size_t head, first, count;
   };
+  std::size_t most_queries() const { return std::max<std::size_t>(1, kUnitRows / group); }
   std::size_t unit_queries() const {
-    const std::size_t most = std::max<std::size_t>(1, kUnitRows / group);
     const std::size_t threads = static_cast<std::size_t>(pool.size());
     const std::size_t parts = (threads + shape.kv_heads - 1) / shape.kv_heads;
-    return std::max<std::size_t>(1, std::min(most, (plan.queries + parts - 1) / parts));
+    return std::max<std::size_t>(1, std::min(most_queries(), (plan.queries + parts - 1) / parts));
   }
   std::size_t units() const { return (plan.queries + unit_queries() - 1) / unit_queries() * shape.kv_heads; }
   Unit unit(std::size_t i) const {
@@ -147,12 +147,16 @@ struct Walk {
       }
     }
   }
-  // Heads of KV head `head` of one row, from an array of `heads` heads at `from`, to rows of `padded` columns.
+  // Heads of KV head `head` of one row, from an array of `heads` heads at `from`, to rows of `padded` columns. Zeros fill them up: products
+  // take in whole vectors, and what memory held before may be subnormal numbers, which are slow.
   void gather(const T* from, std::size_t head, T* to) const {
     const T* heads = from + head * group * dim;
     if (padded == dim) std::memcpy(to, heads, group * dim * sizeof(T));
     else
-      for (std::size_t h = 0; h < group; ++h) std::memcpy(to + h * padded, heads + h * dim, dim * sizeof(T));
+      for (std::size_t h = 0; h < group; ++h, to += padded) {
+        std::memcpy(to, heads + h * dim, dim * sizeof(T));
+        std::memset(to + dim, 0, (padded - dim) * sizeof(T));
+      }
   }
 
   void attend(const Unit& u, Arena arena, const T* qkv, const T* k, const T* v, T* out, C* stats) const {
