@@ -36,6 +36,7 @@ struct Product {
   float* c;
   std::size_t c_row;
   const float* start;  // (rows) or nullptr
+  std::ptrdiff_t ahead = 0;  // words from b to what is read after it, which is fetched meanwhile; or 0
 };
 
 template <class W, int R, int NV>
@@ -53,11 +54,16 @@ static void product_tile(const Product<W>& p) {
   }
   // A base for every three rows: the rows between are one scaled index away.
   const std::size_t a_row = p.a_row, a_step = p.a_step, b_row = p.b_row, b_panel = p.b_panel;
+  const std::ptrdiff_t ahead = p.ahead;
   const W *a0 = p.a, *a3 = a0 + 3 * a_row, *a6 = a0 + 6 * a_row, *a9 = a0 + 9 * a_row, *b = p.b;
   for (std::size_t k = p.steps; k > 0; --k) {
     decltype(load_word(b)) row[NV];
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) row[j] = load_word(b + (j / 2) * b_panel + (j % 2) * 16);
+    if (ahead != 0) {
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) __builtin_prefetch(b + ahead + (j / 2) * static_cast<std::ptrdiff_t>(b_panel) + (j % 2) * 16);
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
       const auto x = set_word((i < 3 ? a0 : i < 6 ? a3 : i < 9 ? a6 : a9)[(i % 3) * a_row]);
@@ -101,6 +107,33 @@ static void product(std::size_t rows, std::size_t columns, Product<W> p) {
       n += 16;
     }
   }
+}
+
+// Rows that each have a b of their own, `own` words from p.b, for 16 columns: together their chains hide each other's latency.
+template <class W, int R>
+static void product_own_tile(const Product<W>& p, const std::ptrdiff_t* own) {
+  v16 acc[R];
+  const W* b[R];
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+    acc[i] = mul16(load16(p.c + i * p.c_row), set16(p.start[i]));
+    b[i] = p.b + own[i];
+  }
+  for (std::size_t k = 0; k < p.steps; ++k)
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) acc[i] = multiply_add(acc[i], set_word(p.a[i * p.a_row + k]), load_word(b[i] + k * p.b_row));
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) store16(p.c + i * p.c_row, acc[i]);
+}
+
+constexpr std::size_t kOwnRows = 6;
+
+// 2 to kOwnRows rows.
+template <class W>
+static void product_own(std::size_t rows, const Product<W>& p, const std::ptrdiff_t* own) {
+  static constexpr void (*tiles[])(const Product<W>&, const std::ptrdiff_t*) = {
+      product_own_tile<W, 2>, product_own_tile<W, 3>, product_own_tile<W, 4>, product_own_tile<W, 5>, product_own_tile<W, 6>};
+  tiles[rows - 2](p, own);
 }
 
 #if defined(__AMX_BF16__)

@@ -108,7 +108,8 @@ struct Backward {
       for (std::size_t h = 0; h < group; ++h)
         d[i * group + h] = delta[first + h] = w.tiles.dot(dim, out + (first + h) * dim, dout + (first + h) * dim);
     }
-    w.each_run(u, seen, [&](std::size_t first, std::size_t count, std::int32_t id) {
+    w.each_run(u, [&](std::size_t first, std::size_t count, std::int32_t id, std::size_t b) {
+      w.count_keys(u.first + first, count, b, seen);
       const std::size_t at = w.block_offset(id, u.head), r = first * group;
       w.tiles.backward({count * group, dim, padded, static_cast<C>(w.shape.scale * kLog2E), static_cast<C>(w.shape.scale), q + r * padded,
                         dy + r * padded, seen, kept + r * 2, d + r, k + at, k_rows + at, v_columns + at, dq + r * padded,
@@ -133,8 +134,7 @@ struct Backward {
         const std::size_t query = index.query[first + i];
         gather_row(query, head, i, q, dy, kept);
         std::memcpy(d + i * group, delta + query * w.shape.heads + head * group, group * sizeof(C));
-        const std::int32_t n = w.visible(w.plan.row_of(query), index.at[first + i]);
-        for (std::size_t h = 0; h < group; ++h) seen[i * group + h] = n;
+        w.count_keys(query, 1, index.at[first + i], seen + i * group);
       }
       w.tiles.backward({count * group, w.dim, padded, static_cast<C>(w.shape.scale * kLog2E), static_cast<C>(w.shape.scale), q, dy, seen,
                         kept, d, k + at, nullptr, v_columns + at, nullptr, dk + at, dv + at});

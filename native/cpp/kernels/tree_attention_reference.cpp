@@ -43,13 +43,14 @@ template <class T>
 void forward(const ForwardTile<T>& t) {
   using C = compute_t<T>;
   for (std::size_t r = 0; r < t.rows; ++r) {
-    const T* q = t.q + r * t.padded;
+    const std::ptrdiff_t own = t.own ? t.own[r] : 0;
+    const T *q = t.q + r * t.padded, *k = t.k + own, *v = t.v + own;
     const std::size_t n = static_cast<std::size_t>(t.visible[r]);
     C s[kBlockKeys], p[kBlockKeys] = {};
     C top = -std::numeric_limits<C>::infinity();
     for (std::size_t j = 0; j < n; ++j) {
       s[j] = chain<T>(C(0), t.dim, [&](std::size_t d) { return load(q[d]); },
-                      [&](std::size_t d) { return load(key_at(t.k, t.padded, j, d)); });
+                      [&](std::size_t d) { return load(key_at(k, t.padded, j, d)); });
       if (s[j] > top) top = s[j];
     }
     top = std::max(top * t.scale, t.max[r]);
@@ -60,7 +61,7 @@ void forward(const ForwardTile<T>& t) {
     for (std::size_t d = 0; d < t.dim; ++d)
       t.acc[r * t.padded + d] =
           chain<T>(t.acc[r * t.padded + d] * correction, n, [&](std::size_t j) { return rounded<T>(p[j]); },
-                   [&](std::size_t j) { return load(value_at(t.v, t.padded, j, d)); });
+                   [&](std::size_t j) { return load(value_at(v, t.padded, j, d)); });
     t.max[r] = top;
   }
 }

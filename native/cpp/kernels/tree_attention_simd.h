@@ -103,10 +103,12 @@ GRPO_INLINE void multiply([[maybe_unused]] Registers& registers, [[maybe_unused]
 
 // Scores of `rows` tile rows against the first `vectors` x 16 keys of a K-like block: s (rows, 64).
 template <class T>
-GRPO_INLINE void scores(Registers& registers, std::size_t rows, std::size_t dim, std::size_t padded, int vectors, const T* q, const T* k, float* s) {
+GRPO_INLINE void scores(Registers& registers, std::size_t rows, std::size_t dim, std::size_t padded, int vectors, const T* q, const T* k,
+                        float* s, std::ptrdiff_t ahead = 0) {
   constexpr std::size_t per = kPerWord<T>;
   multiply<T>(registers, dim, rows, 16 * static_cast<std::size_t>(vectors), dim,
-              {0, words(q), padded / per, 1, words(k), 32, 32 * padded / per, s, kBlockKeys, nullptr});
+              {0, words(q), padded / per, 1, words(k), 32, 32 * padded / per, s, kBlockKeys, nullptr,
+               ahead / static_cast<std::ptrdiff_t>(per)});
 }
 
 // Vectors of 16 keys that hold the first `keys`.
@@ -150,6 +152,29 @@ GRPO_INLINE void row_exp(int vectors, const float* s, v16 scale, float top, floa
   store16(sum, fma16(load16(sum), set16(factor), add16(add16(x[0], x[1]), add16(x[2], x[3]))));
 }
 
+// Rows of p (rows, 64) times the values of their own blocks, added to acc times factor.
+template <class T>
+GRPO_INLINE void own_values(Registers& registers, const ForwardTile<T>& t, std::size_t first, std::size_t rows, const T* p,
+                            const float* factor) {
+  constexpr std::size_t per = kPerWord<T>;
+  for (std::size_t r = 0; r < rows;) {
+    const std::size_t at = first + r, keys = static_cast<std::size_t>(t.visible[at]);
+    const Product<word_t<T>> product{keys / per, words(p + r * kBlockKeys), kBlockKeys / per, 1, words(t.v + t.own[at]), t.padded, 32,
+                                     t.acc + at * t.padded, t.padded, factor + r};
+    // Rows of as many keys go together, where those are whole words.
+    std::size_t n = 1;
+    while (keys % per == 0 && n < kOwnRows && r + n < rows && t.visible[at + n] == t.visible[at]) ++n;
+    if (n > 1) {
+      std::ptrdiff_t from[kOwnRows];
+      for (std::size_t i = 0; i < n; ++i) from[i] = (t.own[at + i] - t.own[at]) / static_cast<std::ptrdiff_t>(per);
+      product_own(n, product, from);
+    } else {
+      multiply<T>(registers, t.dim, 1, t.padded, keys, product);
+    }
+    r += n;
+  }
+}
+
 template <class T>
 static void attention_forward(const ForwardTile<T>& t) {
   constexpr std::size_t per = kPerWord<T>, most = kAttentionRows<T>;
@@ -161,7 +186,11 @@ static void attention_forward(const ForwardTile<T>& t) {
     float* max = t.max + first;
     const std::size_t keys = most_visible(t.visible + first, rows);
     const int vectors = vectors_of(keys);
-    scores(registers, rows, t.dim, t.padded, vectors, t.q + first * t.padded, t.k, s);
+    const T* q = t.q + first * t.padded;
+    const std::ptrdiff_t ahead = first == 0 ? t.next : 0;
+    if (!t.own) scores(registers, rows, t.dim, t.padded, vectors, q, t.k, s, ahead);
+    for (std::size_t r = 0; t.own && r < rows; ++r)
+      scores(registers, 1, t.dim, t.padded, vectors, q + r * t.padded, t.k + t.own[first + r], s + r * kBlockKeys);
     for (std::size_t r = 0; r < rows; ++r) {
       const int visible = t.visible[first + r];
       const float block = (visible == 64 ? row_max<true>(s + r * kBlockKeys, 64) : row_max<false>(s + r * kBlockKeys, visible)) * t.scale;
@@ -172,8 +201,12 @@ static void attention_forward(const ForwardTile<T>& t) {
     for (std::size_t r = 0; r < rows; r += 16) store16(factor + r, exp2_16(load16(factor + r)));
     for (std::size_t r = 0; r < rows; ++r)
       row_exp(vectors, s + r * kBlockKeys, scale, max[r], factor[r], t.sum + (first + r) * 16, p + r * kBlockKeys);
-    multiply<T>(registers, t.dim, rows, t.padded, keys,
-                {0, words(p), kBlockKeys / per, 1, words(t.v), t.padded, 32, t.acc + first * t.padded, t.padded, factor});
+    if (t.own)
+      own_values(registers, t, first, rows, p, factor);
+    else
+      multiply<T>(registers, t.dim, rows, t.padded, keys,
+                  {0, words(p), kBlockKeys / per, 1, words(t.v), t.padded, 32, t.acc + first * t.padded, t.padded, factor,
+                   ahead / static_cast<std::ptrdiff_t>(per)});
   });
 }
 
@@ -264,7 +297,8 @@ static void attention_backward(const BackwardTile<T>& t) {
       if (!t.dq) return;
       // An even number of keys: slots without one are zero.
       multiply<T>(registers, t.dim, rows, t.padded, (most_visible(t.visible + base + first, rows) + per - 1) / per * per,
-                  {0, words(tile_ds), kBlockKeys / per, 1, words(t.k_rows), t.padded, 32, t.dq + (base + first) * t.padded, t.padded, kOnes});
+                  {0, words(tile_ds), kBlockKeys / per, 1, words(t.k_rows), t.padded, 32, t.dq + (base + first) * t.padded, t.padded,
+                   kOnes});
     });
     if (!t.dk) continue;
     const auto add = [&](const T* factors, const T* from, float* to) {
@@ -300,8 +334,7 @@ static void attention_round(std::size_t n, const float* from, T* to, bool accumu
 
 template <class T>
 GRPO_INLINE AttentionTiles<T> simd_tiles() {
-  return {attention_forward<T>,        attention_finish<T>,       attention_dot<T>,
-          attention_backward<T>, attention_round<T>};
+  return {attention_forward<T>, attention_finish<T>, attention_dot<T>, attention_backward<T>, attention_round<T>};
 }
 
 }  // namespace GRPO_ISA_NS

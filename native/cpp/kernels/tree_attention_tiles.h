@@ -1,4 +1,6 @@
 #pragma once
+#include <cstddef>
+
 #include "core/dtype.h"
 #include "kernels/tree_attention.h"
 
@@ -15,6 +17,8 @@ struct ForwardTile {
   const T* q;                   // (rows, padded)
   const std::int32_t* visible;  // (rows): keys 0..visible-1 of the block are seen; 1..64
   const T *k, *v;               // the block
+  const std::ptrdiff_t* own;    // (rows), of heads up to 16: elements from k and v to the block of each row; or nullptr: one block for all
+  std::ptrdiff_t next;          // elements from k and v to the block that is read after this; or 0
   C *max, *sum, *acc;           // (rows), (rows, 16) partial sums by lane, (rows, padded): carried
 };
 

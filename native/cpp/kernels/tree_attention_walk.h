@@ -12,6 +12,7 @@
 namespace grpo {
 
 constexpr std::size_t kUnitRows = 192;  // tile rows that walk the blocks together
+constexpr std::size_t kFewRows = 2;     // tile rows of a run of small heads that wait for each other's results when alone
 
 inline std::size_t slot_of(std::int32_t position) { return static_cast<std::size_t>(position) % kBlockKeys; }
 
@@ -27,7 +28,7 @@ void copy_keys(const AttentionShape& shape, std::size_t copies, const std::int32
       for (std::size_t d = 0; d < dim; ++d)
         for (std::size_t j = 0; j < keys; ++j) key_at(k + to, padded, j, d) = key_at(k + from, padded, j, d);
       for (std::size_t j = 0; j < keys; ++j)
-        for (std::size_t d = 0; d < dim; ++d) value_at(v + to, padded, j, d) = value_at(v + from, padded, j, d);
+        for (std::size_t d = 0; d < padded; ++d) value_at(v + to, padded, j, d) = value_at(v + from, padded, j, d);
     }
 }
 
@@ -84,13 +85,15 @@ struct Walk {
     return n * static_cast<double>(shape.heads * dim);
   }
 
-  // K and V of one row and KV head into its block.
+  // K and V of one row and KV head into its block. V is read in whole vectors, so zeros fill it up: what memory held before may be
+  // subnormal numbers, which are slow.
   void write_key(std::size_t row, std::size_t head, const T* qkv, T* k, T* v) const {
     if (plan.table[row] < 0) return;
     const std::size_t slot = slot_of(plan.position[row]), at = block_offset(plan.write_block[row], head);
     const T* from = qkv + row * width + (shape.heads + head) * dim;
     for (std::size_t d = 0; d < dim; ++d) key_at(k + at, padded, slot, d) = from[d];
     for (std::size_t d = 0; d < dim; ++d) value_at(v + at, padded, slot, d) = from[shape.kv_heads * dim + d];
+    for (std::size_t d = dim; d < padded; ++d) value_at(v + at, padded, slot, d) = T{};
   }
 
   void write(const T* qkv, T* k, T* v) const {
@@ -125,30 +128,28 @@ struct Walk {
     }
     return static_cast<std::size_t>(last + 1 + static_cast<std::int32_t>(kBlockKeys) - 1) / kBlockKeys;
   }
-  // Calls body(first, count, id) for each run of queries of the unit that read the same block at the same index;
-  // seen (count x group) holds how many of its keys each tile row sees.
+  // Calls body(first, count, id, b) for each run of queries of the unit that read the same block `id` at the same index b.
   template <class F>
-  void each_run(const Unit& u, std::int32_t* seen, F&& body) const {
+  void each_run(const Unit& u, F&& body) const {
     const std::size_t blocks = blocks_of(u);
     for (std::size_t b = 0; b < blocks; ++b) {
       for (std::size_t i = 0; i < u.count;) {
         const std::int32_t id = block_at(plan.row_of(u.first + i), b);
-        if (id < 0) {
-          ++i;
-          continue;
+        std::size_t j = i + 1;
+        if (id >= 0) {
+          while (j < u.count && block_at(plan.row_of(u.first + j), b) == id) ++j;
+          body(i, j - i, id, b);
         }
-        std::size_t j = i;
-        for (; j < u.count && block_at(plan.row_of(u.first + j), b) == id; ++j) {
-          const std::int32_t n = visible(plan.row_of(u.first + j), b);
-          for (std::size_t h = 0; h < group; ++h) seen[(j - i) * group + h] = n;
-        }
-        body(i, j - i, id);
         i = j;
       }
     }
   }
-  // Heads of KV head `head` of one row, from an array of `heads` heads at `from`, to rows of `padded` columns. Zeros fill them up: products
-  // take in whole vectors, and what memory held before may be subnormal numbers, which are slow.
+  // How many keys of its block at index b each tile row of `count` queries from `first` sees.
+  void count_keys(std::size_t first, std::size_t count, std::size_t b, std::int32_t* seen) const {
+    for (std::size_t i = 0; i < count; ++i) seen = std::fill_n(seen, group, visible(plan.row_of(first + i), b));
+  }
+  // Heads of KV head `head` of one row, from an array of `heads` heads at `from`, to rows of `padded` columns that zeros
+  // fill up.
   void gather(const T* from, std::size_t head, T* to) const {
     const T* heads = from + head * group * dim;
     if (padded == dim) std::memcpy(to, heads, group * dim * sizeof(T));
@@ -164,15 +165,35 @@ struct Walk {
     T* q = arena.take<T>(rows * padded);
     C *max = arena.take<C>(rows), *sum = arena.take<C>(rows * 16), *acc = arena.take<C>(rows * padded);
     std::int32_t* seen = arena.take<std::int32_t>(rows);
+    std::ptrdiff_t* own = arena.take<std::ptrdiff_t>(rows);
     for (std::size_t i = 0; i < u.count; ++i) gather(qkv + plan.row_of(u.first + i) * width, u.head, q + i * group * padded);
     std::fill_n(max, rows, -std::numeric_limits<C>::infinity());
     std::fill_n(sum, rows * 16, C(0));
     std::fill_n(acc, rows * padded, C(0));
-    each_run(u, seen, [&](std::size_t first, std::size_t count, std::int32_t id) {
-      const std::size_t at = block_offset(id, u.head), r = first * group;
-      tiles.forward({count * group, dim, padded, static_cast<C>(shape.scale * kLog2E), q + r * padded, seen, k + at, v + at, max + r,
-                     sum + r * 16, acc + r * padded});
+    // A run waits until the next is known: that joins it where both are few rows, or has its block fetched meanwhile.
+    std::size_t first = 0, count = 0, at = 0;
+    bool few = false;
+    const auto flush = [&](std::size_t next) {
+      const std::size_t r = first * group;
+      if (count > 0)
+        tiles.forward({count * group, dim, padded, static_cast<C>(shape.scale * kLog2E), q + r * padded, seen + r, k + at, v + at,
+                       few ? own + r : nullptr, static_cast<std::ptrdiff_t>(next - at), max + r, sum + r * 16, acc + r * padded});
+    };
+    each_run(u, [&](std::size_t run, std::size_t queries, std::int32_t id, std::size_t b) {
+      const std::size_t to = block_offset(id, u.head);
+      const bool is_few = padded == 16 && queries * group <= kFewRows;
+      if (!few || !is_few || run != first + count) {
+        flush(to);
+        first = run;
+        count = 0;
+        at = to;
+        few = is_few;
+      }
+      count += queries;
+      count_keys(u.first + run, queries, b, seen + run * group);
+      std::fill_n(own + run * group, queries * group, static_cast<std::ptrdiff_t>(to - at));
     });
+    flush(at);
     for (std::size_t i = 0; i < u.count; ++i) {
       const std::size_t query = u.first + i;
       const bool pad = plan.table[plan.row_of(query)] < 0;
@@ -190,7 +211,7 @@ struct Walk {
   }
   std::size_t attend_bytes() const {
     const std::size_t rows = unit_queries() * group;
-    return rows * (padded * (sizeof(T) + sizeof(C)) + 17 * sizeof(C) + 4) + 5 * 64;
+    return rows * (padded * (sizeof(T) + sizeof(C)) + 17 * sizeof(C) + 4 + sizeof(std::ptrdiff_t)) + 6 * 64;
   }
 
   void forward(const T* qkv, T* k, T* v, T* out, C* stats) const {
