@@ -12,8 +12,10 @@ Isa detect_isa(const char** error);
 
 const char* isa_name(Isa isa);
 
-// A stream from memory is asked into L1 kStreamAhead bytes ahead, farther loses where fill buffers are few; and two lines of every KiB
-// into L2 kWakeAhead bytes ahead, so that the hardware's prefetcher, which stops at the end of a page, is awake in the next one.
-extern const std::size_t kStreamAhead, kWakeAhead;
+// How weights are streamed from memory, by vendor. Lines are asked into L1 kStreamAhead bytes ahead, farther loses where fill buffers
+// are few; and two of every KiB into L2 kWakeAhead bytes ahead, so that the hardware's prefetcher, which stops at the end of a page, is
+// awake in the next one. Where one tile of rows meets a weight and kFarAhead is not 0: all into L2 kFarAhead bytes ahead and into L1
+// kNearAhead; and results are stored after kStoreTogether panels.
+extern const std::size_t kStreamAhead, kWakeAhead, kNearAhead, kFarAhead, kStoreTogether;
 
 }  // namespace grpo

@@ -23,25 +23,27 @@ template <class T> constexpr std::size_t tile_start(std::size_t total, std::size
   return total * t / tiles;
 }
 
-// `rows` rows of row-major A, 1 .. kMostRows<T>.
-template <class T, int ROWS = kTileRows>
+// `rows` rows of row-major A, 1 .. kMostRows<T>. FAR: the panel comes from memory and is asked into L2 too, kFarAhead bytes ahead.
+template <class T, bool FAR = false, int ROWS = kTileRows>
 static void multiply_rows([[maybe_unused]] Registers& registers, std::size_t rows, std::size_t length, const T* a, std::size_t stride,
                           const void* panel, float* c, bool from_c, Ahead ahead) {
 #if defined(__AMX_BF16__)
   if constexpr (sizeof(T) == 2) {
-    if (rows > 16) tile_rows_amx<true>(registers, rows, length, a, stride, panel, c, from_c, ahead);
-    else tile_rows_amx<false>(registers, rows, length, a, stride, panel, c, from_c, ahead);
+    if (rows > 16) tile_rows_amx<true, FAR>(registers, rows, length, a, stride, panel, c, from_c, ahead);
+    else tile_rows_amx<false, FAR>(registers, rows, length, a, stride, panel, c, from_c, ahead);
     return;
   }
 #endif
   if constexpr (ROWS > 1) {
-    if (rows < ROWS) return multiply_rows<T, ROWS - 1>(registers, rows, length, a, stride, panel, c, from_c, ahead);
+    if (rows < ROWS) return multiply_rows<T, FAR, ROWS - 1>(registers, rows, length, a, stride, panel, c, from_c, ahead);
   }
 #if !defined(__AVX512BF16__)
-  if constexpr (sizeof(T) == 2) tile_rows_wide<ROWS>(length, a, stride, panel, c, from_c, ahead);
+  if constexpr (sizeof(T) == 2)
+    tile_rows_wide<ROWS>(length, a, stride, panel, c, from_c,
+                         FAR ? share_ahead(static_cast<const char*>(panel) + kFarAhead, 0, 0, 1) : ahead);
   else
 #endif
-    tile_rows<T, ROWS>(length, a, stride, panel, c, from_c, ahead);
+    tile_rows<T, ROWS, FAR>(length, a, stride, panel, c, from_c, ahead);
 }
 
 // The first `rows` of packed A, 1 .. kTileRows.
@@ -94,6 +96,18 @@ static void multiply_panel(Registers& registers, std::size_t M, std::size_t K, c
       }
     }
   }
+}
+
+// One tile, the M rows of a (M, K) row-major, times `panels` panels from memory: then store(p, c (M, 32)) for each. `sums` holds all of
+// c: the lines of a result come from memory too, scattered over as many pages as rows, and stop the stream when they are touched.
+template <class T, class Store>
+static void multiply_run(Registers& registers, std::size_t M, std::size_t K, const T* a, const char* panel, std::size_t panels, float* sums,
+                         Store&& store) {
+  for (std::size_t p = 0; p < panels; ++p, panel += steps_of<T>(K) * kPanelBytes) {
+    if (kFarAhead > 0) multiply_rows<T, true>(registers, M, K, a, K, panel, sums + p * M * 32, false, Ahead{});
+    else multiply_rows<T>(registers, M, K, a, K, panel, sums + p * M * 32, false, Ahead{});
+  }
+  for (std::size_t p = 0; p < panels; ++p) store(p, sums + p * M * 32);
 }
 
 }  // namespace GRPO_ISA_NS

@@ -198,14 +198,14 @@ static void tile_packed_wide(std::size_t steps, const void* a, const void* panel
 }
 #endif
 
-// Row-major A: row r at a + r * stride elements, `length` elements of the chain.
-template <class T, int ROWS>
+// Row-major A: row r at a + r * stride elements, `length` elements of the chain. FAR: the panel is asked into L2 too.
+template <class T, int ROWS, bool FAR>
 static void tile_rows(std::size_t length, const T* a, std::size_t stride, const void* panel, float* c, bool from_c,
                       Ahead ahead) {
   const std::size_t pitch = stride * sizeof(T), whole = whole_steps<T>(length);
   // Rows too long to stay in L2 beside the panel come from farther away than the hardware looks ahead.
   const bool fetch_rows = length * sizeof(T) * ROWS > (128 << 10);
-  const std::size_t near = kStreamAhead, wake = kWakeAhead;
+  const std::size_t near = FAR ? kNearAhead : kStreamAhead, far = kFarAhead, wake = kWakeAhead;
 #pragma GCC unroll 2
   for (int half = 0; half < static_cast<int>(kTilePasses); ++half) {
     v16 acc[ROWS][kTileVectors];
@@ -221,14 +221,21 @@ static void tile_rows(std::size_t length, const T* a, std::size_t stride, const 
     };
     std::size_t i = 0;
     for (; i + 8 <= whole; i += 8) {
+      const char *b_near = b + near, *b_far = b + far;
+      if (FAR) asm("" : "+r"(b_near), "+r"(b_far));  // one register each, not one for every line
 #pragma GCC unroll 8
       for (int u = 0; u < 8; ++u) {
 #pragma GCC unroll 2
-        for (int v = 0; v < kTileVectors; ++v) __builtin_prefetch(b + near + kPanelBytes * u + 64 * v, 0, 3);
+        for (int v = 0; v < kTileVectors; ++v) {
+          __builtin_prefetch(b_near + kPanelBytes * u + 64 * v, 0, 3);
+          if (FAR) __builtin_prefetch(b_far + kPanelBytes * u + 64 * v, 0, 2);
+        }
         Step<T>::template add<ROWS, kTileVectors>(acc, at(4 * u), b + kPanelBytes * u);
       }
-      __builtin_prefetch(b + wake, 0, 2);
-      __builtin_prefetch(b + wake + 64, 0, 2);
+      if (!FAR) {
+        __builtin_prefetch(b + wake, 0, 2);
+        __builtin_prefetch(b + wake + 64, 0, 2);
+      }
       if (fetch_rows) {
 #pragma GCC unroll 16
         for (int r = 0; r < ROWS; ++r) __builtin_prefetch(at(1024)(r), 0, 3);

@@ -65,25 +65,33 @@ static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t 
   std::size_t run = panels * blocks / (8 * threads);
   run = run < 1 ? 1 : run > 8 ? 8 : run;
   const std::size_t runs = (panels + run - 1) / run;
-  const std::size_t most_rows = (tiles / blocks + 1) * kMostRows<T>;
+  const std::size_t together = tiles == 1 ? at_most(run, kStoreTogether) : 1;
+  const std::size_t most_rows = tiles == 1 ? together * M : (tiles / blocks + 1) * kMostRows<T>;
   reserve(pool, most_rows * 32 * sizeof(float));
   for_items(pool, (M + 4) * N * K, blocks * runs, [&](std::size_t item, int thread) {
     const std::size_t t0 = cut(tiles, blocks, item / runs), t1 = cut(tiles, blocks, item / runs + 1);
     const std::size_t p0 = item % runs * run, p1 = at_most(p0 + run, panels);
     float* const sums = static_cast<float*>(pool.scratch(thread, most_rows * 32 * sizeof(float)));
     Registers registers;
-    for (std::size_t p = p0; p < p1; ++p) {
-      const char* panel = reinterpret_cast<const char*>(w) + p * panel_bytes;
-      const char* after = reinterpret_cast<const char*>(w) + (p + 1 < p1 ? p + 1 : p0 + threads * run) * panel_bytes;
+    const auto store = [&](std::size_t p, std::size_t m0, std::size_t rows, const float* c) {
       const std::size_t columns = at_most(N - 32 * p, 32);
-      // One tile fetches for itself; more of them spread the fetching of the next part of a panel among them.
+      const T* b = bias ? bias + 32 * p : nullptr;
+      const T* r = residual ? residual + m0 * N + 32 * p : nullptr;
+      if (float32) store_tile(rows, columns, c, b, r, static_cast<float*>(y) + m0 * N + 32 * p, N);
+      else store_tile(rows, columns, c, b, r, static_cast<T*>(y) + m0 * N + 32 * p, N);
+    };
+    for (std::size_t p = p0; p < p1; p += together) {
+      const char* panel = reinterpret_cast<const char*>(w) + p * panel_bytes;
+      if (tiles == 1) {
+        multiply_run(registers, M, K, x, panel, at_most(together, p1 - p), sums,
+                     [&](std::size_t i, const float* c) { store(p + i, 0, M, c); });
+        continue;
+      }
+      const char* after = reinterpret_cast<const char*>(w) + (p + 1 < p1 ? p + 1 : p0 + threads * run) * panel_bytes;
+      // The tiles spread the fetching of the next part of a panel among them.
       const bool fetch = t1 - t0 > 1 && (panel_bytes <= kLargePanel || t1 - t0 <= 6);
-      multiply_panel(registers, M, K, x, t0, t1, panel, fetch ? after : nullptr, sums, [&](std::size_t m0, std::size_t rows, const float* c) {
-        const T* b = bias ? bias + 32 * p : nullptr;
-        const T* r = residual ? residual + m0 * N + 32 * p : nullptr;
-        if (float32) store_tile(rows, columns, c, b, r, static_cast<float*>(y) + m0 * N + 32 * p, N);
-        else store_tile(rows, columns, c, b, r, static_cast<T*>(y) + m0 * N + 32 * p, N);
-      });
+      multiply_panel(registers, M, K, x, t0, t1, panel, fetch ? after : nullptr, sums,
+                     [&](std::size_t m0, std::size_t rows, const float* c) { store(p, m0, rows, c); });
     }
   });
 }

@@ -16,21 +16,37 @@ GRPO_INLINE std::size_t smaller(std::size_t a, std::size_t b) { return a < b ? a
 // Rows of tile t when `rows` are cut evenly into `tiles`.
 GRPO_INLINE std::size_t cut_rows(std::size_t rows, std::size_t tiles, std::size_t t) { return rows * t / tiles; }
 
+GRPO_INLINE void store_logits(std::size_t rows, const float* c, float* out, std::size_t ldo) {
+  for (std::size_t r = 0; r < rows; ++r) {
+    store16(out + r * ldo, load16(c + 32 * r));
+    store16(out + r * ldo + 16, load16(c + 32 * r + 16));
+  }
+}
+
+// Logits of one tile of rows, which fetches for itself.
+template <class T>
+__attribute__((noinline)) static void few_logits(std::size_t rows, std::size_t cols, const T* h, const T* w, std::size_t panels, float* out,
+                                                 std::size_t ldo) {
+  constexpr std::size_t kMost = kVocabTile / 32;
+  const std::size_t together = smaller(kMost, kStoreTogether), panel_bytes = steps_of<T>(cols) * kPanelBytes;
+  alignas(64) float sums[kMostRows<T> * 32 * kMost];
+  Registers registers;
+  for (std::size_t p = 0; p < panels; p += together)
+    multiply_run(registers, rows, cols, h, reinterpret_cast<const char*>(w) + p * panel_bytes, smaller(together, panels - p), sums,
+                 [&](std::size_t i, const float* c) { store_logits(rows, c, out + 32 * (p + i), ldo); });
+}
+
 template <class T>
 static void logits(std::size_t rows, std::size_t cols, const T* h, const T* w, std::size_t panels, float* out, std::size_t ldo) {
   const std::size_t tiles = tiles_of<T>(rows), panel_bytes = steps_of<T>(cols) * kPanelBytes;
+  if (tiles == 1) return few_logits(rows, cols, h, w, panels, out, ldo);
   alignas(64) float sums[(kRowBlock + kTileRows) * 32];
   Registers registers;
   for (std::size_t p = 0; p < panels; ++p) {
     const char* panel = reinterpret_cast<const char*>(w) + p * panel_bytes;
-    // One tile of rows fetches for itself; more of them spread the fetching of the next panel among them.
-    multiply_panel(registers, rows, cols, h, 0, tiles, panel, tiles > 1 ? panel + panel_bytes : nullptr, sums,
-                   [&](std::size_t first, std::size_t count, const float* c) {
-                     for (std::size_t r = 0; r < count; ++r) {
-                       store16(out + (first + r) * ldo + 32 * p, load16(c + 32 * r));
-                       store16(out + (first + r) * ldo + 32 * p + 16, load16(c + 32 * r + 16));
-                     }
-                   });
+    // The tiles of rows spread the fetching of the next panel among them.
+    multiply_panel(registers, rows, cols, h, 0, tiles, panel, panel + panel_bytes, sums,
+                   [&](std::size_t first, std::size_t count, const float* c) { store_logits(count, c, out + first * ldo + 32 * p, ldo); });
   }
 }
 
