@@ -46,6 +46,8 @@ TensorTable::TensorTable() {
   // Large blocks go back to the system when they are freed. Left to itself the limit rises with the first of them, up to 32 MB, and
   // blocks below it leave holes in the heap: several hundred MB in a step of a 0.5B model.
   mallopt(M_MMAP_THRESHOLD, 1 << 20);
+  // Setting one limit fixes the other, which would give small blocks back and fetch them again all the time.
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
 #endif
 }
 
