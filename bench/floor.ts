@@ -44,8 +44,9 @@ export function measureLimits(bf16: boolean): Limits {
 
 /**
  * Seconds that no step can be faster than: every token once, products of matrices and attention at the peak (the backward pass is
- * two more products for each, three more for attention; the forward pass of the update none where it takes the rollout's), each decode step's weights read once from memory, the last
- * layer and the head for the rows that need them, the optimizer's bytes at the speed of copying.
+ * two more products for each, three more for attention; layers of the update's forward pass none where they take the rollout's),
+ * each decode step's weights read once from memory, the last layer and the head for the rows that need them, the optimizer's
+ * bytes at the speed of copying.
  */
 export function floorSeconds(config: ModelConfig, work: Work, limits: Limits): { rollout: number; update: number } {
   const { hiddenSize, intermediateSize, layers, heads, kvHeads, headDim, vocabSize } = config;
