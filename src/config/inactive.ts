@@ -20,14 +20,6 @@ export function inactiveKeys(config: Readable): Inactive[] {
     const why = "has no effect without train.activation_checkpointing stream: no layer is streamed";
     for (const key of ["layer_chunk", "layer_group"]) add(`train.${key}`, why, "train.activation_checkpointing");
   }
-  if (config.train !== undefined && config.train.activation_checkpointing !== "none") {
-    const why = "has no effect with activation checkpointing, which computes the layers again";
-    add("train.reuse_products", why, "train.activation_checkpointing");
-  }
-  if (config.train?.shared_prefix === "off") {
-    const why = "has no effect without a shared prefix, which is to be computed for every completion";
-    add("train.reuse_products", why, "train.shared_prefix");
-  }
   if (config.train !== undefined && config.train.epochs !== null) {
     add("train.steps", "has no effect with train.epochs, which says how many steps there are", "train.epochs");
   }

@@ -34,12 +34,6 @@ test("a key without effect is refused, unless it says what would hold anyway", (
   assert.deepEqual(refused("train: {layer_chunk: 64}"), [
     "run.yaml:4:9: train.layer_chunk: has no effect without train.activation_checkpointing stream: no layer is streamed",
   ]);
-  assert.deepEqual(refused("train: {activation_checkpointing: layer, reuse_products: on}"), [
-    "run.yaml:4:42: train.reuse_products: has no effect with activation checkpointing, which computes the layers again",
-  ]);
-  assert.deepEqual(refused("train: {shared_prefix: off, reuse_products: on}"), [
-    "run.yaml:4:29: train.reuse_products: has no effect without a shared prefix, which is to be computed for every completion",
-  ]);
   assert.deepEqual(refused("objective: {constant: 3}"), [
     "run.yaml:4:13: objective.constant: has no effect with this aggregation; it is the divisor of sequence_mean_token_sum_norm and token_sum_norm",
   ]);

@@ -32,7 +32,7 @@ export const trainSchema = z
       .enum(["on", "off"])
       .default("on")
       .describe(
-        "`on` takes the matrix products of the rollout over into the update where the weights are still the same and a step's tokens fit into max_tokens_per_microbatch, instead of computing them again (not in the first step after a start, with checkpointing, or below a hidden size of 256). The result is the same.",
+        "`on` takes the matrix products of the rollout over into the update where the weights are still the same and a step's tokens fit into max_tokens_per_microbatch, instead of computing them again (not in the first step after a start, with checkpointing, without a shared prefix, from lagging weights, or below a hidden size of 256). The result is the same.",
       ),
     activation_checkpointing: z
       .enum(["none", "layer", "stream"])
