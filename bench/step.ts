@@ -7,7 +7,7 @@ import { AdamW } from "../src/engine/adamw.js";
 import { engineInfo } from "../src/engine/engine-info.js";
 import { type ModelConfig, parseModelConfig } from "../src/model/config.js";
 import { Decoder } from "../src/model/decoder.js";
-import { KeptProducts, worthKeeping } from "../src/model/kept-products.js";
+import { keptProducts } from "../src/model/kept-products.js";
 import { initialiseDecoder } from "../src/model/weights.js";
 import { accumulateGradients } from "../src/pipeline/policy.js";
 import { toRows } from "../src/pipeline/rows.js";
@@ -72,13 +72,12 @@ export async function run(args: string[]): Promise<void> {
   const config: ModelConfig = parseModelConfig(raw, values.shape);
   const decoder = new Decoder(config, values.dtype === "bf16" ? "bf16" : "f32", prompt + completion);
   initialiseDecoder(decoder, 17);
-  const reuse = values.reuse && !values.checkpointing && worthKeeping(config);
   const bench = new StepBench(decoder, {
     completion,
     group,
     moments: values.moments === "int8" ? "int8" : "f32",
     checkpoint: values.checkpointing,
-    reuse,
+    reuse: values.reuse && !values.checkpointing,
   });
   const times: { step: number; rollout: number; update: number }[] = [];
   let tokens = { unique: 0, logical: 0 };
@@ -118,7 +117,7 @@ export async function run(args: string[]): Promise<void> {
       weightBytes: bytes,
       // The weight and two moments are read and written, the float32 gradient is read; a bf16 master is 2 x 16 bits.
       optimizerBytes: values.moments === "int8" ? 16 : 28,
-      reuse: reuse && tokens.unique <= maxTokens,
+      reuse: bench.reused,
     },
     measureLimits(values.dtype === "bf16"),
   );
@@ -152,7 +151,9 @@ class StepBench {
   readonly #optimizer: AdamW;
   readonly #tokenizer: Tokenizer;
   /** Of the last update. */
-  #tokens = 0;
+  #tokens: number | null = null;
+  /** Whether the last update took the rollout's products over. */
+  reused = false;
 
   constructor(
     private readonly decoder: Decoder,
@@ -182,8 +183,8 @@ class StepBench {
 
   async rollOut(tasks: Task[], step: number) {
     const { completion, group } = this.options;
-    const keeps = this.options.reuse && this.#tokens > 0 && this.#tokens <= maxTokens;
-    this.#engine.kept = keeps ? new KeptProducts(maxTokens, this.#tokens) : null;
+    this.#engine.kept = this.options.reuse ? keptProducts(this.decoder.config, this.#tokens, maxTokens) : null;
+    this.reused = this.#engine.kept !== null;
     return Promise.all(
       parallelStrategy().run(
         tasks.map((task, slot) => ({ task, slot })),

@@ -1,3 +1,4 @@
+import type { GradientTarget } from "../native/linear.js";
 import { loadAddon } from "../native/load.js";
 import { accumulatorType, type FloatType, Tensor } from "./tensor.js";
 
@@ -26,19 +27,6 @@ interface PendingRows {
   readonly dy: Tensor;
   rows: number;
 }
-
-/**
- * What a kernel of a weight gradient is told of it: handle; whether there is something to add to; handles of the rows that
- * wait, or null, and how many; whether no more rows follow.
- */
-type GradientTarget = [
-  dw: number,
-  accumulate: boolean,
-  pendingX: number | null,
-  pendingDy: number | null,
-  pendingRows: number,
-  close: boolean,
-];
 
 /** A trained array: value in the model's type, gradient in float32 (float64 for f64), same layout. */
 export class Parameter {

@@ -1,13 +1,8 @@
 import { loadAddon } from "../native/load.js";
 import { Tensor } from "./tensor.js";
 
-/** Stands beside the matrix products of a forward pass, which come in one order. */
-export interface Products {
-  /** Fills `y` (rows, N) with what the product would; false when it is to be computed. */
-  give(y: Tensor): boolean;
-  /** Sees what was computed. */
-  keep(y: Tensor): void;
-}
+/** Stands at the matrix products of a forward pass, which come in one order: fills `y` (rows, N), by `multiply` or with the same. */
+export type Products = (y: Tensor, multiply: () => void) => void;
 
 /**
  * Rows of one width that come a few at a time and are asked for in another order, in slabs of `slabRows`: as many as will be

@@ -30,7 +30,7 @@ export interface DecoderLayer {
  * projection, residual, norm, SwiGLU, residual.
  *
  * @param rope (positions, headDim) cosines and sines, as `ropeTable` makes them
- * @param products keeps or gives what the four matrix products make
+ * @param products stands at the four matrix products
  */
 export function layerHalves(
   p: DecoderLayer,

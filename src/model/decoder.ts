@@ -27,7 +27,7 @@ export interface ForwardInput {
   outputRows?: Int32Array;
   /** What the backward pass finds; everything when absent. */
   checkpoint?: Checkpointing;
-  /** Keeps or gives what the layers' matrix products make; for passes that keep every activation. */
+  /** Stands at the layers' matrix products; for passes that keep every activation. */
   products?: Products | undefined;
 }
 

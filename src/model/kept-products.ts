@@ -6,8 +6,19 @@ import type { PackedTree } from "./packed-tree.js";
 const IDS = 2 ** 24;
 
 /** Whether products take longer than what they give takes to be copied away and back. */
-export function worthKeeping({ hiddenSize }: Pick<ModelConfig, "hiddenSize">): boolean {
+function worthKeeping({ hiddenSize }: Pick<ModelConfig, "hiddenSize">): boolean {
   return hiddenSize >= 256;
+}
+
+/**
+ * Room for the products of a step, or null where nothing would come of it.
+ *
+ * @param tokens rows of the last step's training pass; null before the first, which computes everything twice: its mismatch
+ *   compares two whole computations
+ * @param maxRows rows of one training pass
+ */
+export function keptProducts(config: ModelConfig, tokens: number | null, maxRows: number): KeptProducts | null {
+  return tokens !== null && tokens <= maxRows && worthKeeping(config) ? new KeptProducts(maxRows, tokens) : null;
 }
 
 /**
@@ -35,12 +46,10 @@ export class KeptProducts {
     if (this.#outputs.length + rows > this.maxRows) this.dispose();
     if (this.#dropped) return undefined;
     let call = 0;
-    return {
-      give: () => false,
-      keep: (y) => {
-        this.#calls[call] ??= new KeptRows(this.expectedRows);
-        this.#calls[call++]!.append(y);
-      },
+    return (y, multiply) => {
+      multiply();
+      this.#calls[call] ??= new KeptRows(this.expectedRows);
+      this.#calls[call++]!.append(y);
     };
   }
 
@@ -76,15 +85,11 @@ export class KeptProducts {
     const outputs = tree.outputRows.map((row) => this.#outputs[rows[row]!]!);
     if (outputs.includes(-1)) return undefined;
     let call = 0;
-    return {
-      give: (y) => {
-        const kept = this.#calls[call++]!;
-        const all = y.shape[0] === rows.length && kept.count === this.#outputs.length;
-        kept.gather(all ? rows : outputs, y);
-        kept.dispose();
-        return true;
-      },
-      keep: () => {},
+    return (y) => {
+      const kept = this.#calls[call++]!;
+      const all = y.shape[0] === rows.length && kept.count === this.#outputs.length;
+      kept.gather(all ? rows : outputs, y);
+      kept.dispose();
     };
   }
 

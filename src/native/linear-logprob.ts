@@ -1,3 +1,5 @@
+import type { GradientTarget } from "./linear.js";
+
 type Handle = number;
 type Temperature = number | Float32Array;
 
@@ -33,12 +35,7 @@ export interface LinearLogprobAddon {
     dentropy: Handle | null,
     dh: Handle,
     accumulate: boolean,
-    dw: Handle | null,
-    continueDw: boolean,
-    pendingX: Handle | null,
-    pendingDy: Handle | null,
-    pendingRows: number,
-    close: boolean,
+    ...target: GradientTarget
   ): number;
   sampleTokens(
     rows: number,

@@ -1,6 +1,19 @@
 /** A tensor handle, or numbers to convert; a Uint16Array holds bf16 bits. */
 export type FloatSource = number | Float32Array | Float64Array | Uint16Array;
 
+/**
+ * What a kernel of a weight gradient is told of it: handle; whether there is something to add to; handles of the rows that
+ * wait, or null, and how many; whether no more rows follow.
+ */
+export type GradientTarget = [
+  dw: number,
+  accumulate: boolean,
+  pendingX: number | null,
+  pendingDy: number | null,
+  pendingRows: number,
+  close: boolean,
+];
+
 /** native/cpp/binding/linear.cpp; numbers named x, w, dy... are tensor handles. */
 export interface LinearAddon {
   linearForward(
@@ -28,12 +41,7 @@ export interface LinearAddon {
     columns: number,
     x: number,
     dy: number,
-    dw: number,
-    accumulate: boolean,
-    pendingX: number | null,
-    pendingDy: number | null,
-    pendingRows: number,
-    close: boolean,
+    ...target: GradientTarget
   ): number;
   weightGradientBlock(tensor: number): number;
   linearBiasGradient(rows: number, out: number, dy: number, dbias: number): void;

@@ -10,7 +10,7 @@ import { createSampler, type PromptSampler } from "../data/sampler.js";
 import { selectRecords } from "../data/select.js";
 import { readRecords, sourceName } from "../data/source.js";
 import { AdamW } from "../engine/adamw.js";
-import { KeptProducts, worthKeeping } from "../model/kept-products.js";
+import { keptProducts } from "../model/kept-products.js";
 import { ScalarHead } from "../model/scalar-head.js";
 import { writeAtomic } from "../report/atomic.js";
 import { createRewards, type RewardSet } from "../rewards/reward-set.js";
@@ -84,9 +84,8 @@ export async function runGrpoStage(run: Run, given: Stage): Promise<void> {
   const advantage = makeAdvantage(given.advantage, { weights });
   const s = await prepare(run, given, [...shapers, advantage]);
   const { stage } = s;
-  // Tokens of the last update; none before the first step of a process, which computes everything twice: its mismatch compares
-  // two whole computations.
-  let tokens = Number.POSITIVE_INFINITY;
+  /** Of one pass of the last update. */
+  let tokens: number | null = null;
   try {
     showStage(run, stage);
     if (run.state.stageStep === 0) await s.evaluation?.atStart();
@@ -94,7 +93,7 @@ export async function runGrpoStage(run: Run, given: Stage): Promise<void> {
       const started = performance.now();
       s.rewardWait = 0;
       s.weights.begin();
-      s.engine.kept = tokens <= s.pass.maxTokens ? keptProducts(run, s, tokens) : null;
+      s.engine.kept = takesOver(s) ? keptProducts(run.model.decoder.config, tokens, s.pass.maxTokens) : null;
       const age = s.weights.lags ? { "rollout/age_steps": s.weights.age } : {};
       const collected = await collectGroups(run, s, (drawn) => rollOut(run, s, drawn));
       const { drawn, counts } = collected;
@@ -120,7 +119,7 @@ export async function runGrpoStage(run: Run, given: Stage): Promise<void> {
       const update = await updatePolicy(run, s, rows, episodes);
       s.engine.kept?.dispose();
       s.engine.kept = null;
-      tokens = Math.ceil(update["tokens/train_unique"]! / stage.train.updates_per_rollout) || Number.POSITIVE_INFINITY;
+      tokens = Math.ceil(update["tokens/train_unique"]! / stage.train.updates_per_rollout) || null;
       if (s.needs.updated) await annotateUpdated(run, s, rows, episodes);
       for (const shaper of shapers) shaper.review?.(rows, log);
       const distances = s.slots.advance(run.state.stageStep + 1);
@@ -263,10 +262,9 @@ async function prepare(run: Run, given: Stage, parts: readonly { needs: Needs }[
   };
 }
 
-/** Room for the sampler's matrix products where the update can take them over: it starts from the same weights and keeps every activation. */
-function keptProducts({ model }: Run, { stage, weights, pass }: GrpoStage, tokens: number): KeptProducts | null {
-  const reuse = stage.train.reuse_products === "on" && !weights.lags && pass.sharedPrefix && pass.checkpoint === false;
-  return reuse && worthKeeping(model.decoder.config) ? new KeptProducts(pass.maxTokens, tokens) : null;
+/** Whether the update can take the sampler's matrix products over: it starts from the same weights and keeps every activation. */
+function takesOver({ stage, weights, pass }: GrpoStage): boolean {
+  return stage.train.reuse_products === "on" && !weights.lags && pass.sharedPrefix && pass.checkpoint === false;
 }
 
 /** Draws and scores one group per task; groups are scored while others still decode, unless a reward wants the whole step. */

@@ -25,11 +25,10 @@ class Counted extends KeptProducts {
   override given(tree: Parameters<KeptProducts["given"]>[0]): Products | undefined {
     const products = super.given(tree);
     if (products === undefined) return undefined;
-    const give = (y: Tensor) => {
+    return (y, multiply) => {
       this.taken += 1;
-      return products.give(y);
+      products(y, multiply);
     };
-    return { give, keep: products.keep };
   }
 }
 

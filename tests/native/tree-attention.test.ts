@@ -1,97 +1,11 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { Graph } from "../../src/engine/graph.js";
-import { createKvStore, disposeKvStore, newKvStore } from "../../src/engine/kv-store.js";
+import { newKvStore } from "../../src/engine/kv-store.js";
 import { treeAttention } from "../../src/engine/ops/tree-attention.js";
 import { type FloatType, Tensor } from "../../src/engine/tensor.js";
-import { loadAddon } from "../../src/native/load.js";
-import { noise, planOf, type TestPlan, type TestSegment } from "./attention-trees.js";
-
-interface Shape {
-  heads: number;
-  kvHeads: number;
-  headDim: number;
-}
-
-const tree: TestSegment[] = [
-  { parent: -1, at: 0, length: 70 }, // a prefix past one block
-  { parent: 0, at: 70, length: 9 },
-  { parent: 0, at: 33, length: 40 }, // branches inside its parent, inside a block
-  { parent: 2, at: 17, length: 5 }, // second level, inside a block of copied keys
-  { parent: 0, at: 64, length: 1 }, // branches at a block border
-  { parent: -1, at: 0, length: 3 },
-];
-
-/** softmax(scale q k^T) v in float64 over the path of each row. */
-function reference(qkv: ArrayLike<number>, { paths }: TestPlan, s: Shape, scale: number): Float64Array {
-  const width = (s.heads + 2 * s.kvHeads) * s.headDim;
-  const out = new Float64Array(paths.length * s.heads * s.headDim);
-  for (const [row, path] of paths.entries()) {
-    for (let h = 0; h < s.heads; h++) {
-      const kv = Math.floor(h / (s.heads / s.kvHeads));
-      const at = (r: number, head: number, d: number) => qkv[r * width + head * s.headDim + d]!;
-      const scores = path.map((key) => {
-        let dot = 0;
-        for (let d = 0; d < s.headDim; d++) dot += at(row, h, d) * at(key, s.heads + kv, d);
-        return scale * dot;
-      });
-      const max = Math.max(...scores);
-      const p = scores.map((v) => Math.exp(v - max));
-      const sum = p.reduce((a, b) => a + b, 0);
-      for (const [j, key] of path.entries()) {
-        for (let d = 0; d < s.headDim; d++) {
-          out[(row * s.heads + h) * s.headDim + d]! += (p[j]! / sum) * at(key, s.heads + s.kvHeads + kv, d);
-        }
-      }
-    }
-  }
-  return out;
-}
-
-interface Result {
-  out: Float64Array;
-  bits: Uint8Array;
-  gradient: Float64Array;
-}
-
-/** Forward, and backward from `dout` when given, on fresh tensors. */
-async function run(
-  { plan, blockCount }: TestPlan,
-  qkv: ArrayLike<number>,
-  s: Shape,
-  dtype: FloatType,
-  dout?: ArrayLike<number>,
-  queryRows?: Int32Array,
-): Promise<Result> {
-  const g = new Graph({ grad: dout !== undefined });
-  const x = Tensor.from(qkv, [plan.rows, (s.heads + 2 * s.kvHeads) * s.headDim], dtype);
-  const kv = newKvStore(g, blockCount, s.kvHeads, s.headDim, dtype);
-  for (const pool of [kv.k, kv.v]) pool.write(new Float64Array(pool.size).fill(Number.NaN));
-  const y = treeAttention(g, x, { plan, kv, ...s, scale: s.headDim ** -0.5, ...(queryRows && { queryRows }) });
-  const out = y.toArray();
-  const bits = new Uint8Array(y.read().slice().buffer);
-  let gradient: Float64Array = new Float64Array(0);
-  if (dout !== undefined) {
-    g.seed(y, Tensor.from(dout, y.shape, dtype));
-    await g.backward();
-    const dx = g.takeGradient(x)!;
-    gradient = dx.toArray();
-    dx.dispose();
-  }
-  g.dispose();
-  x.dispose();
-  return { out, bits, gradient };
-}
-
-function assertClose(got: ArrayLike<number>, want: ArrayLike<number>, tolerance: number, what: string): void {
-  assert.equal(got.length, want.length);
-  for (let i = 0; i < want.length; i++) {
-    assert.ok(
-      Math.abs(got[i]! - want[i]!) <= tolerance * Math.max(1, Math.abs(want[i]!)),
-      `${what}: element ${i} is ${got[i]}, expected ${want[i]}`,
-    );
-  }
-}
+import { assertClose, pick, reference, run, type Shape, tree, widthOf } from "./attention-run.js";
+import { noise, planOf, type TestPlan } from "./attention-trees.js";
 
 const shapes: Shape[] = [
   { heads: 2, kvHeads: 1, headDim: 8 },
@@ -104,15 +18,12 @@ const shapes: Shape[] = [
 ];
 const tolerance = { f64: 1e-12, f32: 2e-6, bf16: 2e-2 };
 const types = ["f64", "f32", "bf16"] as const;
-const widthOf = (s: Shape) => (s.heads + 2 * s.kvHeads) * s.headDim;
 const rounded = (values: ArrayLike<number>, dtype: FloatType) => {
   const t = Tensor.from(values, [values.length], dtype);
   const out = t.toArray();
   t.dispose();
   return out;
 };
-const threadsAtStart = loadAddon().engineInfo().threads;
-after(() => loadAddon().setThreads(threadsAtStart));
 
 for (const dtype of types) {
   for (const s of shapes) {
@@ -163,7 +74,6 @@ for (const dtype of ["f32", "bf16"] as const) {
   }
 }
 
-/** Rows of `all` at `rows`, `width` numbers each. */
 /** Texts side by side whose rows see all keys of their own text, before and after them. */
 function twoSided(lengths: readonly number[]): TestPlan {
   const { plan, paths, blockCount } = planOf(lengths.map((length) => ({ parent: -1, at: 0, length })));
@@ -198,9 +108,6 @@ test("with lastKeys rows see keys after them, forward and backward", async () =>
   assertClose(single.gradient, exact.gradient, 1e-5, "gradient in f32");
 });
 
-const pick = (all: ArrayLike<number>, rows: readonly number[], width: number) =>
-  Float64Array.from(rows.flatMap((r) => Array.from({ length: width }, (_, i) => all[r * width + i]!)));
-
 test("gradients of a packed tree are the sum of those of one path at a time", async () => {
   const s = { heads: 4, kvHeads: 2, headDim: 16 };
   const made = planOf(tree, 0);
@@ -228,104 +135,6 @@ test("gradients of a packed tree are the sum of those of one path at a time", as
   }
   assertClose(packed, sum, 1e-12, "sum over paths");
 });
-
-for (const dtype of ["f32", "bf16"] as const) {
-  for (const s of [
-    { heads: 6, kvHeads: 2, headDim: 64 },
-    { heads: 3, kvHeads: 1, headDim: 20 },
-  ]) {
-    const width = s.heads * s.headDim;
-    const label = `${dtype}, ${s.heads} heads of ${s.headDim}`;
-
-    test(`a path alone has the bits it has in a tree (${label})`, async () => {
-      const made = planOf(tree, 3);
-      const qkv = noise(made.plan.rows * widthOf(s));
-      const inTree = await run(made, qkv, s, dtype);
-      for (const segment of tree.keys()) {
-        const path = made.paths[made.plan.table.lastIndexOf(segment)]!;
-        const alone = planOf([{ parent: -1, at: 0, length: path.length }]);
-        const got = await run(alone, pick(qkv, path, widthOf(s)), s, dtype);
-        assert.deepEqual(got.out, pick(inTree.out, path, width), `segment ${segment}`);
-      }
-    });
-
-    test(`a path split at any token and branched at any offset has the bits of the whole path (${label})`, async () => {
-      const length = 150;
-      const whole = planOf([{ parent: -1, at: 0, length }]);
-      const qkv = noise(whole.plan.rows * widthOf(s));
-      const want = await run(whole, qkv, s, dtype);
-      for (let cut = 1; cut < length; cut += 11) {
-        const middle = Math.ceil((cut + length) / 2);
-        const made = planOf([
-          { parent: -1, at: 0, length: cut },
-          { parent: 0, at: cut, length: middle - cut },
-          { parent: 1, at: middle - cut, length: length - middle },
-        ]);
-        const got = await run(made, qkv, s, dtype);
-        assert.deepEqual(got.bits, want.bits, `cut at ${cut} and ${middle}`);
-        const branched = planOf([
-          { parent: -1, at: 0, length },
-          { parent: 0, at: cut, length: length - cut },
-        ]);
-        const rows = [...Array(length).keys(), ...Array.from({ length: length - cut }, (_, i) => cut + i)];
-        const both = await run(branched, pick(qkv, rows, widthOf(s)), s, dtype);
-        assert.deepEqual(both.out, pick(want.out, rows, width), `branch at ${cut}`);
-      }
-    });
-
-    test(`decoding one by one and in a group gives the bits of the packed tree (${label})`, async () => {
-      const prefix = 75;
-      const group = 5;
-      const steps = 60;
-      const made = planOf([
-        { parent: -1, at: 0, length: prefix },
-        ...Array.from({ length: group }, () => ({ parent: 0, at: prefix, length: steps })),
-      ]);
-      const qkv = noise(made.plan.rows * widthOf(s));
-      const want = await run(made, qkv, s, dtype);
-      const g = new Graph({ grad: false });
-      for (const together of [false, true]) {
-        const kv = createKvStore(made.blockCount, s.kvHeads, s.headDim, dtype);
-        for (const pool of [kv.k, kv.v]) pool.write(new Float64Array(pool.size).fill(Number.NaN));
-        const part = (rows: number[], copies: Int32Array) => {
-          const at = (a: Int32Array) => Int32Array.from(rows, (r) => a[r]!);
-          const { position, table, writeBlock } = made.plan;
-          const plan = {
-            ...made.plan,
-            rows: rows.length,
-            position: at(position),
-            table: at(table),
-            writeBlock: at(writeBlock),
-            copies,
-          };
-          const x = g.own(Tensor.from(pick(qkv, rows, widthOf(s)), [rows.length, widthOf(s)], dtype));
-          const y = treeAttention(g, x, { plan, kv, ...s, scale: s.headDim ** -0.5 });
-          assert.deepEqual(y.toArray(), pick(want.out, rows, width), `rows ${rows}`);
-        };
-        part([...Array(prefix).keys()], made.plan.copies);
-        for (let t = 0; t < steps; t++) {
-          const rows = Array.from({ length: group }, (_, i) => prefix + i * steps + t);
-          if (together) part(rows, new Int32Array(0));
-          else for (const row of rows) part([row], new Int32Array(0));
-        }
-        disposeKvStore(kv);
-      }
-      g.dispose();
-    });
-
-    test(`output and gradient have the same bits for 1, 2 and 3 threads and for a later call (${label})`, async () => {
-      const made = planOf([{ parent: -1, at: 0, length: 300 }, ...tree.slice(1).map((x) => ({ ...x }))], 1);
-      const qkv = noise(made.plan.rows * widthOf(s));
-      const dout = noise(made.plan.rows * width, 2);
-      const results: Result[] = [];
-      for (const threads of [1, 2, 3]) {
-        loadAddon().setThreads(threads);
-        results.push(await run(made, qkv, s, dtype, dout));
-      }
-      for (const result of results) assert.deepEqual(result, results[0]);
-    });
-  }
-}
 
 test("queryRows computes only what is asked, with the same bits, and unasked rows get no dq", async () => {
   const s = { heads: 4, kvHeads: 2, headDim: 16 };

@@ -10,7 +10,7 @@ export interface LinearOptions {
   bias?: Parameter;
   /** (M, N) in the model's type, added after the bias, before the one rounding. */
   residual?: Tensor;
-  /** Keeps the result beside `y`, or gives it in place of the product. */
+  /** Stands at the product. */
   products?: Products | undefined;
   /** Stores the result as float32 in a bf16 model too (logits). Not with `residual`. */
   float32?: boolean;
@@ -32,7 +32,7 @@ export function linear(g: Graph, x: Tensor, w: Parameter, options: LinearOptions
   if (options.float32 && residual) throw new RangeError("linear: float32 and residual exclude each other");
   const rows = x.size / columns;
   const y = g.empty(options.float32 && x.dtype === "bf16" ? "f32" : x.dtype, [rows, out]);
-  if (products === undefined || !products.give(y)) {
+  const multiply = () =>
     addon.linearForward(
       rows,
       out,
@@ -43,8 +43,8 @@ export function linear(g: Graph, x: Tensor, w: Parameter, options: LinearOptions
       residual === undefined ? null : residual.handle,
       y.handle,
     );
-    products?.keep(y);
-  }
+  if (products === undefined) multiply();
+  else products(y, multiply);
   g.record([y], [], () => {
     const gradient = g.gradient(y);
     if (gradient === null) return;
