@@ -59,40 +59,59 @@ static void multiply_packed(std::size_t rows, std::size_t steps, const void* a, 
     tile_packed<T, ROWS>(steps, a, panel, c, from_c, ahead);
 }
 
-// The most bytes of a panel that several tiles meet before the rest of it, and how many of them: where the panel does not stay
-// near between one tile and the next, a part of it does.
-#if defined(__AMX_BF16__)
-template <class T> constexpr std::size_t kPanelPart = sizeof(T) == 2 ? 16 << 10 : SIZE_MAX;
-template <class T> constexpr std::size_t kPartTiles = sizeof(T) == 2 ? 4 : SIZE_MAX;
-#elif defined(__AVX512F__)
-template <class T> constexpr std::size_t kPanelPart = SIZE_MAX;
-template <class T> constexpr std::size_t kPartTiles = SIZE_MAX;
-#else
-template <class T> constexpr std::size_t kPanelPart = 128 << 10;
-template <class T> constexpr std::size_t kPartTiles = SIZE_MAX;
-#endif
+// How tiles meet panels: `group` tiles at a time, `part` bytes of a panel before the rest of it, and each tile the same part of `panels`
+// panels before the next tile.
+struct Meeting {
+  std::size_t part = SIZE_MAX, group = SIZE_MAX, panels = 1;
+  std::size_t ahead = 0;  // bytes from a part to what is asked into L2 meanwhile; 0: what comes after it
+};
 
-// Tiles t0 .. t1 of a (M, K) row-major times one panel: store(first row, rows, c (rows, 32)) for each. `next`: the panel after this
-// one, fetched into L2 meanwhile, or null. `sums` holds the rows of all tiles.
+constexpr std::size_t kMostPanels = 2;
+
+// Of `tiles` tiles, more than one, and panels of `bytes`.
+template <class T>
+static Meeting meeting_of([[maybe_unused]] std::size_t tiles, [[maybe_unused]] std::size_t bytes) {
+#if defined(__AMX_BF16__)
+  // A panel does not stay near between one tile and the next, a part of it does.
+  if (sizeof(T) == 2) return {16 << 10, 4};
+#endif
+#if defined(__AVX512F__)
+  // Two or three tiles take less time for a panel than memory does, and with vendors that fetch far ahead the hardware reaches more of
+  // it than requests do: parts are so small that it hardly pauses between the first tile, which wakes it, and the next part.
+  if (kFarAhead > 0 && tiles <= 3 && bytes >= 32 << 10)
+    return tiles == 2 ? Meeting{4 << 10, SIZE_MAX, 1, kFarAhead} : Meeting{8 << 10, SIZE_MAX, 1, 8 << 10};
+  // A large panel leaves no room in L2 for the next one, nor for rows as long as it is.
+  return {bytes > 384 << 10 ? 64 << 10 : SIZE_MAX, SIZE_MAX, kMostPanels};
+#else
+  return {128 << 10};
+#endif
+}
+
+// Tiles t0 .. t1 of a (M, K) row-major times `panels` panels (at most those of the meeting): store(panel, first row, rows, c (rows, 32))
+// for each. `next`: the panel after them, fetched into L2 meanwhile, or null. `sums` holds the rows of all tiles for each panel.
 template <class T, class Store>
-static void multiply_panel(Registers& registers, std::size_t M, std::size_t K, const T* a, std::size_t t0, std::size_t t1, const char* panel,
-                           const char* next, float* sums, Store&& store) {
-  const std::size_t tiles = tiles_of<T>(M), parts = t1 - t0 > 1 ? (steps_of<T>(K) * kPanelBytes - 1) / kPanelPart<T> + 1 : 1;
-  const std::size_t group = parts > 1 && kPartTiles<T> < t1 - t0 ? kPartTiles<T> : t1 - t0, first = tile_start<T>(M, tiles, t0);
+static void multiply_panels(Registers& registers, const Meeting& meeting, std::size_t M, std::size_t K, const T* a, std::size_t t0,
+                            std::size_t t1, const char* panel, std::size_t panels, const char* next, float* sums, Store&& store) {
+  const std::size_t tiles = tiles_of<T>(M), bytes = steps_of<T>(K) * kPanelBytes;
+  const std::size_t parts = t1 - t0 > 1 ? (bytes - 1) / meeting.part + 1 : 1;
+  const std::size_t group = parts > 1 && meeting.group < t1 - t0 ? meeting.group : t1 - t0;
+  const std::size_t first = tile_start<T>(M, tiles, t0), all = tile_start<T>(M, tiles, t1) - first;
   for (std::size_t g0 = t0; g0 < t1; g0 += group) {
     const std::size_t g1 = g0 + group < t1 ? g0 + group : t1;
     for (std::size_t part = 0; part < parts; ++part) {
       const bool last = part + 1 == parts;
       const std::size_t k0 = K / 32 * part / parts * 32, k1 = last ? K : K / 32 * (part + 1) / parts * 32;
       const std::size_t from = steps_of<T>(k0) * kPanelBytes, to = steps_of<T>(k1) * kPanelBytes;
-      // One group of tiles fetches the next part just before it is needed; of several, each fetches a share of the next panel.
-      const char* ahead_at = !next ? nullptr : group < t1 - t0 ? next + from : last ? next : panel + to;
+      // One group of tiles fetches the next part just before it is needed; of several, each fetches a share of the next panels.
+      const char* after = meeting.ahead > 0 ? panel + from + meeting.ahead : group < t1 - t0 ? next + from : last ? next : panel + to;
       for (std::size_t t = g0; t < g1; ++t) {
         const std::size_t m0 = tile_start<T>(M, tiles, t), rows = tile_start<T>(M, tiles, t + 1) - m0;
-        const Ahead ahead = next ? share_ahead(ahead_at, whole_steps<T>(k1 - k0), t - t0, t1 - t0) : Ahead{};
-        float* const c = sums + (parts > 1 ? (m0 - first) * 32 : 0);
-        multiply_rows<T>(registers, rows, k1 - k0, a + m0 * K + k0, K, panel + from, c, part > 0, ahead);
-        if (last) store(m0, rows, c);
+        for (std::size_t p = 0; p < panels; ++p) {
+          const Ahead ahead = next ? share_ahead(after + p * bytes, whole_steps<T>(k1 - k0), t - t0, t1 - t0) : Ahead{};
+          float* const c = sums + (parts > 1 ? p * all + m0 - first : 0) * 32;
+          multiply_rows<T>(registers, rows, k1 - k0, a + m0 * K + k0, K, panel + p * bytes + from, c, part > 0, ahead);
+          if (last) store(p, m0, rows, c);
+        }
       }
     }
   }

@@ -45,13 +45,6 @@ static void store_tile(std::size_t rows, std::size_t columns, const float* c, co
   }
 }
 
-// A panel that leaves no room in L2 for the next one beside it.
-#if defined(__AVX512F__)
-constexpr std::size_t kLargePanel = 384 << 10;
-#else
-constexpr std::size_t kLargePanel = SIZE_MAX;
-#endif
-
 template <class T>
 static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const T* x, const T* w, const T* bias,
                     const T* residual, void* y, bool float32) {
@@ -65,8 +58,9 @@ static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t 
   std::size_t run = panels * blocks / (8 * threads);
   run = run < 1 ? 1 : run > 8 ? 8 : run;
   const std::size_t runs = (panels + run - 1) / run;
-  const std::size_t together = tiles == 1 ? at_most(run, kStoreTogether) : 1;
-  const std::size_t most_rows = tiles == 1 ? together * M : (tiles / blocks + 1) * kMostRows<T>;
+  const Meeting meeting = meeting_of<T>((tiles + blocks - 1) / blocks, panel_bytes);
+  const std::size_t together = at_most(run, tiles == 1 ? kStoreTogether : meeting.panels);
+  const std::size_t most_rows = together * (tiles == 1 ? M : (tiles / blocks + 1) * kMostRows<T>);
   reserve(pool, most_rows * 32 * sizeof(float));
   for_items(pool, (M + 4) * N * K, blocks * runs, [&](std::size_t item, int thread) {
     const std::size_t t0 = cut(tiles, blocks, item / runs), t1 = cut(tiles, blocks, item / runs + 1);
@@ -87,17 +81,17 @@ static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t 
                      [&](std::size_t i, const float* c) { store(p + i, 0, M, c); });
         continue;
       }
-      const char* after = reinterpret_cast<const char*>(w) + (p + 1 < p1 ? p + 1 : p0 + threads * run) * panel_bytes;
-      // The tiles spread the fetching of the next part of a panel among them.
-      const bool fetch = t1 - t0 > 1 && (panel_bytes <= kLargePanel || t1 - t0 <= 6);
-      multiply_panel(registers, M, K, x, t0, t1, panel, fetch ? after : nullptr, sums,
-                     [&](std::size_t m0, std::size_t rows, const float* c) { store(p, m0, rows, c); });
+      const std::size_t count = at_most(together, p1 - p);
+      const char* after = reinterpret_cast<const char*>(w) + (p + count < p1 ? p + count : p0 + threads * run) * panel_bytes;
+      // The tiles spread the fetching of what comes next among them.
+      multiply_panels(registers, meeting, M, K, x, t0, t1, panel, count, t1 - t0 > 1 ? after : nullptr, sums,
+                      [&](std::size_t i, std::size_t m0, std::size_t rows, const float* c) { store(p + i, m0, rows, c); });
     }
   });
 }
 
 // Columns n whose transposed panel is held at a time, rows that use it, and the most panels of k that share a pass over dy.
-template <class T> constexpr std::size_t kBlockN = kPanelPart<T> < (64 << 10) ? kPanelPart<T> / 64 : 1024;
+template <class T> constexpr std::size_t kBlockN = kMostRows<T> > kTileRows ? 256 : 1024;
 constexpr std::size_t kBlockRows = 512, kBlockPanels = 4;
 
 template <class T>

@@ -40,13 +40,17 @@ template <class T>
 static void logits(std::size_t rows, std::size_t cols, const T* h, const T* w, std::size_t panels, float* out, std::size_t ldo) {
   const std::size_t tiles = tiles_of<T>(rows), panel_bytes = steps_of<T>(cols) * kPanelBytes;
   if (tiles == 1) return few_logits(rows, cols, h, w, panels, out, ldo);
-  alignas(64) float sums[(kRowBlock + kTileRows) * 32];
+  const Meeting meeting = meeting_of<T>(tiles, panel_bytes);
+  alignas(64) float sums[kMostPanels * (kRowBlock + kTileRows) * 32];
   Registers registers;
-  for (std::size_t p = 0; p < panels; ++p) {
+  for (std::size_t p = 0; p < panels; p += meeting.panels) {
     const char* panel = reinterpret_cast<const char*>(w) + p * panel_bytes;
-    // The tiles of rows spread the fetching of the next panel among them.
-    multiply_panel(registers, rows, cols, h, 0, tiles, panel, panel + panel_bytes, sums,
-                   [&](std::size_t first, std::size_t count, const float* c) { store_logits(count, c, out + first * ldo + 32 * p, ldo); });
+    const std::size_t together = smaller(meeting.panels, panels - p);
+    // The tiles of rows spread the fetching of the next panels among them.
+    multiply_panels(registers, meeting, rows, cols, h, 0, tiles, panel, together, panel + together * panel_bytes, sums,
+                    [&](std::size_t i, std::size_t first, std::size_t count, const float* c) {
+                      store_logits(count, c, out + first * ldo + 32 * (p + i), ldo);
+                    });
   }
 }
 
