@@ -52,11 +52,11 @@ static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t 
   const std::size_t panels = (N + 31) / 32, panel_bytes = steps_of<T>(K) * kPanelBytes;
   const std::size_t tiles = tiles_of<T>(M), threads = static_cast<std::size_t>(pool.size());
   // A panel meets about 336 rows before the next one, on AMX as many of them as leave room in its L2; an item is a run of
-  // panels, which the thread prefetches in turn.
+  // panels, which the thread prefetches in turn. Few rows wait for memory, whose streams want to be long.
   const std::size_t near = kMostRows<T> > kTileRows ? (std::size_t{1} << 20) / (K * sizeof(T)) : 336;
   const std::size_t meets = near < 64 ? 64 : at_most(near, 336), blocks = (M + meets - 1) / meets;
-  std::size_t run = panels * blocks / (8 * threads);
-  run = run < 1 ? 1 : run > 8 ? 8 : run;
+  const std::size_t even = tiles <= 3 ? panels / (2 * threads) : at_most(panels * blocks / (8 * threads), 8);
+  const std::size_t run = even < 1 ? 1 : even;
   const std::size_t runs = (panels + run - 1) / run;
   const Meeting meeting = meeting_of<T>((tiles + blocks - 1) / blocks, panel_bytes);
   const std::size_t together = at_most(run, tiles == 1 ? kStoreTogether : meeting.panels);
