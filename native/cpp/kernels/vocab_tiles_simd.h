@@ -104,9 +104,12 @@ GRPO_INLINE void store_vector(bf16* p, v16 a) { store_bf16(p, a); }
 GRPO_INLINE v16 load_vector(const float* p) { return load16(p); }
 GRPO_INLINE v16 load_vector(const bf16* p) { return load_bf16(p); }
 
-// Rows of one item of the pass over logits, a multiple of the tile and even; stride of a row of dl in elements, off the
-// powers of two; panels and strips of one item of the weight gradient; rows of one item of the input gradient.
-constexpr std::size_t kGradRows = 4 * 12, kStride = kVocabTile + 32, kGradPanels = 4, kGradStrips = 20, kChainRows = 192;
+// The pass over logits is cut at multiples of kGradTile rows, whole tiles and an even number, into items of at most kGradTiles of them.
+template <class T> constexpr std::size_t kGradTile = kMostRows<T> > kTileRows ? kMostRows<T> : 12;
+template <class T> constexpr std::size_t kGradTiles = kMostRows<T> > kTileRows ? 2 : 4;
+// Stride of a row of dl in elements, off the powers of two; panels and strips of one item of the weight gradient; rows of one item of
+// the input gradient.
+constexpr std::size_t kStride = kVocabTile + 32, kGradPanels = 4, kGradStrips = 20, kChainRows = 192;
 
 // Whether the weight gradient takes rows in blocks (linear_gradient_amx.h), which packs them itself, rather than one by one.
 #if defined(__AMX_BF16__)
@@ -211,8 +214,11 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
   float* const chain = reinterpret_cast<float*>(strips + layout.h_bytes);
   std::memset(chain, 0, layout.chain_bytes);
   const T* h = static_cast<const T*>(head.h) + c.begin * cols;
-  const std::size_t grad_items = (rows + kGradRows - 1) / kGradRows, chain_blocks = (row_tiles + kChainRows / kMostRows<T> - 1) / (kChainRows / kMostRows<T>);
-  const std::size_t logits_bytes = kGradRows * kStride * sizeof(float), transposed_bytes = kVocabTile * 32 * sizeof(float);
+  // As many items for every thread.
+  const std::size_t threads = static_cast<std::size_t>(pool.size()), grad_tiles = (rows + kGradTile<T> - 1) / kGradTile<T>;
+  const std::size_t grad_items = ((grad_tiles + kGradTiles<T> - 1) / kGradTiles<T> + threads - 1) / threads * threads;
+  const std::size_t chain_blocks = (row_tiles + kChainRows / kMostRows<T> - 1) / (kChainRows / kMostRows<T>);
+  const std::size_t logits_bytes = kGradTiles<T> * kGradTile<T> * kStride * sizeof(float), transposed_bytes = kVocabTile * 32 * sizeof(float);
   for (int t = 0; t < pool.size(); ++t) pool.scratch(t, logits_bytes > transposed_bytes ? logits_bytes : transposed_bytes);
 
   if (c.dw && !kAddsBlocks<T>) {
@@ -225,8 +231,9 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
     const std::size_t columns = head.columns(t), panels = (columns + 31) / 32, work = rows * cols * columns;
     const T* w = static_cast<const T*>(head.w) + t * kVocabTile * (sizeof(T) == 2 ? (cols + 1) / 2 * 2 : cols);
     maybe_parallel(pool, work, grad_items, [&](std::size_t item, int thread) {
-      const std::size_t r0 = item * kGradRows;
-      logit_gradients(c, t, r0, smaller(r0 + kGradRows, rows), static_cast<float*>(pool.scratch(thread, 0)), dl, packed, layout.steps);
+      const auto cut = [&](std::size_t i) { return smaller(kGradTile<T> * cut_rows(grad_tiles, grad_items, i), rows); };
+      const std::size_t r0 = cut(item), r1 = cut(item + 1);
+      if (r0 < r1) logit_gradients(c, t, r0, r1, static_cast<float*>(pool.scratch(thread, 0)), dl, packed, layout.steps);
     });
     const std::size_t chain_items = layout.panels * chain_blocks;
     const std::size_t strip_groups = (layout.strips + kGradStrips - 1) / kGradStrips, panel_groups = (panels + kGradPanels - 1) / kGradPanels;
