@@ -36,7 +36,7 @@ struct Product {
   float* c;
   std::size_t c_row;
   const float* start;  // (rows) or nullptr
-  std::ptrdiff_t ahead = 0;  // words from b to what is read after it, which is fetched meanwhile; or 0
+  std::ptrdiff_t ahead = 0;  // words from b to what is read after it, which is fetched into L2 meanwhile; or 0
 };
 
 template <class W, int R, int NV>
@@ -62,7 +62,7 @@ static void product_tile(const Product<W>& p) {
     for (int j = 0; j < NV; ++j) row[j] = load_word(b + (j / 2) * b_panel + (j % 2) * 16);
     if (ahead != 0) {
 #pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) __builtin_prefetch(b + ahead + (j / 2) * static_cast<std::ptrdiff_t>(b_panel) + (j % 2) * 16);
+      for (int j = 0; j < NV; ++j) __builtin_prefetch(b + ahead + (j / 2) * static_cast<std::ptrdiff_t>(b_panel) + (j % 2) * 16, 0, 2);
     }
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
