@@ -66,7 +66,7 @@ struct Meeting {
   std::size_t ahead = 0;  // bytes from a part to what is asked into L2 meanwhile; 0: what comes after it
 };
 
-constexpr std::size_t kMostPanels = 2;
+constexpr std::size_t kMostPanels = 2, kStreamTiles = 3;
 
 // Of `tiles` tiles, more than one, and panels of `bytes`.
 template <class T>
@@ -78,7 +78,7 @@ static Meeting meeting_of([[maybe_unused]] std::size_t tiles, [[maybe_unused]] s
 #if defined(__AVX512F__)
   // Two or three tiles take less time for a panel than memory does, and with vendors that fetch far ahead the hardware reaches more of
   // it than requests do: parts are so small that it hardly pauses between the first tile, which wakes it, and the next part.
-  if (kFarAhead > 0 && tiles <= 3 && bytes >= 32 << 10)
+  if (kFarAhead > 0 && tiles <= kStreamTiles && bytes >= 32 << 10)
     return tiles == 2 ? Meeting{4 << 10, SIZE_MAX, 1, kFarAhead} : Meeting{8 << 10, SIZE_MAX, 1, 8 << 10};
   // A large panel leaves no room in L2 for the next one, nor for rows as long as it is.
   return {bytes > 384 << 10 ? 64 << 10 : SIZE_MAX, SIZE_MAX, kMostPanels};

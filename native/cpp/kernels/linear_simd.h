@@ -55,7 +55,7 @@ static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t 
   // panels, which the thread prefetches in turn. Few rows wait for memory, whose streams want to be long.
   const std::size_t near = kMostRows<T> > kTileRows ? (std::size_t{1} << 20) / (K * sizeof(T)) : 336;
   const std::size_t meets = near < 64 ? 64 : at_most(near, 336), blocks = (M + meets - 1) / meets;
-  const std::size_t even = tiles <= 3 ? panels / (2 * threads) : at_most(panels * blocks / (8 * threads), 8);
+  const std::size_t even = tiles <= kStreamTiles ? panels / (2 * threads) : at_most(panels * blocks / (8 * threads), 8);
   const std::size_t run = even < 1 ? 1 : even;
   const std::size_t runs = (panels + run - 1) / run;
   const Meeting meeting = meeting_of<T>((tiles + blocks - 1) / blocks, panel_bytes);
@@ -73,6 +73,13 @@ static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t 
       const T* r = residual ? residual + m0 * N + 32 * p : nullptr;
       if (float32) store_tile(rows, columns, c, b, r, static_cast<float*>(y) + m0 * N + 32 * p, N);
       else store_tile(rows, columns, c, b, r, static_cast<T*>(y) + m0 * N + 32 * p, N);
+      // Where the next tile will be stored.
+      if (tiles > kStreamTiles)
+        for (std::size_t i = 0; i < rows; ++i) {
+          const char* at = static_cast<const char*>(y) + ((m0 + rows + i) * N + 32 * p) * (float32 ? 4 : sizeof(T));
+          __builtin_prefetch(at, 1, 3);
+          __builtin_prefetch(at + 64, 1, 3);
+        }
     };
     for (std::size_t p = p0; p < p1; p += together) {
       const char* panel = reinterpret_cast<const char*>(w) + p * panel_bytes;
