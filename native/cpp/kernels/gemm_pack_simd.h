@@ -131,28 +131,37 @@ static inline void transpose_block(const std::uint32_t* src, std::uint32_t* out,
 
 // W^T from the panels of W (N, K): for n0 <= n < n1 (n0 a multiple of 32) and panels p0 <= p < p1 of 32 columns k,
 //   out[p - p0][n - n0][32] in float32, out[p - p0][(n - n0) / 2][32] pairs (n, n+1) in bf16; `stride` words from p to p + 1.
-// Columns beyond K are zero. Rows are written up to the end of n1's panel, where W holds zeros.
-template <class T>
+// Columns beyond K are zero. Rows are written up to the end of n1's panel, where W holds zeros. fetch(at, lines) comes before the lines
+// from `at` on are read.
+template <class T, class Fetch>
 static void transpose_panels(const T* w, std::size_t K, std::size_t p0, std::size_t p1, std::size_t n0, std::size_t n1,
-                             float* out, std::size_t stride) {
+                             float* out, std::size_t stride, Fetch&& fetch) {
   using Word = std::conditional_t<sizeof(T) == 2, std::uint32_t, float>;
   // A block is 16 columns n by 16 columns k.
   constexpr std::size_t kRows = sizeof(T) == 2 ? 8 : 16;
-  const std::size_t steps = steps_of<T>(K), first = p0 * kRows * 2, last = p1 * kRows * 2 < steps ? p1 * kRows * 2 : steps;
+  const std::size_t steps = steps_of<T>(K), last = p1 * kRows * 2 < steps ? p1 * kRows * 2 : steps;
   for (std::size_t n = n0; n < n1; n += 32) {
     const Word* panel = reinterpret_cast<const Word*>(w) + n / 32 * steps * 32;
-    // The columns p0 .. p1 of a panel of W are one run of memory, the next panel's lie far away: beyond the reach of the
-    // hardware's prefetcher.
-    const char* next = reinterpret_cast<const char*>(panel + (steps + first) * 32);
     for (std::size_t p = p0; p < p1; ++p) {
       Word* to = reinterpret_cast<Word*>(out + (p - p0) * stride) + (n - n0) / (16 / kRows) * 32;
       for (std::size_t g = 0; g < 2; ++g) {
         const std::size_t from = p * kRows * 2 + g * kRows, rows = last > from ? (last - from < kRows ? last - from : kRows) : 0;
-        for (std::size_t line = 0; line < 2 * rows; ++line, next += 64) __builtin_prefetch(next, 0, 2);
+        fetch(reinterpret_cast<const char*>(panel + from * 32), 2 * rows);
         for (std::size_t h = 0; h < 2; ++h) transpose_block(panel + from * 32 + 16 * h, to + h * kRows * 32 + 16 * g, rows);
       }
     }
   }
+}
+
+// The same, for runs of memory that are read once: the columns p0 .. p1 of a panel of W are one, the next panel's lie far away, beyond
+// the reach of the hardware's prefetcher.
+template <class T>
+static void transpose_panels(const T* w, std::size_t K, std::size_t p0, std::size_t p1, std::size_t n0, std::size_t n1,
+                             float* out, std::size_t stride) {
+  const std::size_t next = steps_of<T>(K) * kPanelBytes;
+  transpose_panels(w, K, p0, p1, n0, n1, out, stride, [=](const char* at, std::size_t lines) {
+    for (std::size_t line = 0; line < lines; ++line) __builtin_prefetch(at + next + 64 * line, 0, 2);
+  });
 }
 
 // Rows m0 .. m1 of a row-major matrix, columns c0 .. c0 + count (count <= WIDTH), as steps of a chain over rows:

@@ -97,17 +97,62 @@ static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t 
   });
 }
 
+// A few tiles of rows, which take about as long to multiply as memory takes to bring the weights: the panels of k of an item are one run
+// of memory in every panel of W, the runs one stream, and the tiles fetch what lies ahead in it while they use the 32 columns n by 32
+// columns k that were transposed last.
+template <class T>
+static void input_gradient_of_few(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const T* dy, const T* w, T* dx,
+                                  bool accumulate) {
+  constexpr std::size_t chunk = steps_of<T>(32) * kPanelBytes, near = 2048, far = 8192;
+  const std::size_t panels = (K + 31) / 32, tiles = tiles_of<T>(M), items = at_most(panels, 2 * static_cast<std::size_t>(pool.size()));
+  const std::size_t most = (32 + (panels + items - 1) / items * M) * 32 * sizeof(float), pitch = steps_of<T>(K) * kPanelBytes;
+  reserve(pool, most);
+  for_items(pool, (M + 4) * N * K, items, [&](std::size_t item, int thread) {
+    const std::size_t p0 = cut(panels, items, item), p1 = cut(panels, items, item + 1), run = (p1 - p0) * chunk;
+    const char* const begin = reinterpret_cast<const char*>(w) + p0 * chunk;
+    float* const wt = static_cast<float*>(pool.scratch(thread, most));
+    float* const sums = wt + 32 * 32;
+    // What comes `distance` bytes later in the stream.
+    const auto later = [&](const char* at, std::size_t distance) {
+      const std::size_t position = static_cast<std::size_t>(at - begin), offset = position % pitch + distance;
+      return begin + (position / pitch + offset / run) * pitch + offset % run;
+    };
+    Registers registers;
+    for (std::size_t n = 0; n < N; n += 32) {
+      const std::size_t columns = at_most(N - n, 32);
+      for (std::size_t p = p0; p < p1; ++p) {
+        transpose_panels(w, K, p, p + 1, n, n + columns, wt, 0, [&](const char* at, std::size_t lines) {
+          const char* next = later(at, near);
+          for (std::size_t line = 0; line < lines; ++line) __builtin_prefetch(next + 64 * line, 0, 3);
+        });
+        const char* ahead = later(begin + n / 32 * pitch + (p - p0) * chunk, far);
+        for (std::size_t t = 0; t < tiles; ++t) {
+          const std::size_t m0 = tile_start<T>(M, tiles, t), rows = tile_start<T>(M, tiles, t + 1) - m0;
+          float* const c = sums + ((p - p0) * M + m0) * 32;
+          multiply_rows<T>(registers, rows, columns, dy + m0 * N + n, N, wt, c, n > 0, share_ahead(ahead, steps_of<T>(32), t, tiles));
+          if (n + 32 < N) continue;
+          T* to = dx + m0 * K + 32 * p;
+          store_tile<T, T>(rows, at_most(K - 32 * p, 32), c, nullptr, accumulate ? to : nullptr, to, K);
+        }
+      }
+    }
+  });
+}
+
 // Columns n whose transposed panel is held at a time, rows that use it, and the most panels of k that share a pass over dy.
 template <class T> constexpr std::size_t kBlockN = kMostRows<T> > kTileRows ? 256 : 1024;
+// Rows of input_gradient_of_few; it gains nothing where AMX multiplies.
+template <class T> constexpr std::size_t kFewRows = kMostRows<T> > kTileRows ? 0 : 72;
 constexpr std::size_t kBlockRows = 512, kBlockPanels = 4;
 
 template <class T>
 static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const T* dy, const T* w, T* dx,
                            bool accumulate) {
   if (M == 0) return;
+  if (M > kTileRows && M <= kFewRows<T>) return input_gradient_of_few(pool, M, N, K, dy, w, dx, accumulate);
   const std::size_t panels = (K + 31) / 32, tiles = tiles_of<T>(M), threads = static_cast<std::size_t>(pool.size());
-  // Few rows: the transposed block stays in L1 and is used at once.
-  const std::size_t block_n = M <= 2 * kTileRows ? 64 : kBlockN<T>;
+  // One tile: the transposed block stays in L1 and is used at once.
+  const std::size_t block_n = tiles == 1 ? 64 : kBlockN<T>;
   const std::size_t blocks = (M + kBlockRows - 1) / kBlockRows;
   // As many panels at a time as leave every thread with about the same number of items.
   std::size_t group = kBlockPanels;
