@@ -152,21 +152,18 @@ static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::
   if (M > kTileRows && M <= kFewRows<T>) return input_gradient_of_few(pool, M, N, K, dy, w, dx, accumulate);
   const std::size_t panels = (K + 31) / 32, tiles = tiles_of<T>(M), threads = static_cast<std::size_t>(pool.size());
   // One tile: the transposed block stays in L1 and is used at once.
-  const std::size_t block_n = tiles == 1 ? 64 : kBlockN<T>;
+  const std::size_t block_n = tiles == 1 ? 32 : kBlockN<T>;
   const std::size_t blocks = (M + kBlockRows - 1) / kBlockRows;
-  // As many panels at a time as leave every thread with about the same number of items.
-  std::size_t group = kBlockPanels;
-  for (; group > 1; --group) {
-    const std::size_t items = blocks * ((panels + group - 1) / group), rounds = (items + threads - 1) / threads;
-    if (rounds * threads * group * 19 <= blocks * panels * 20) break;
-  }
-  const std::size_t groups = (panels + group - 1) / group;
+  // As many items for every thread, the larger ones first.
+  std::size_t groups = (panels + kBlockPanels - 1) / kBlockPanels;
+  while (blocks * groups % threads != 0 && groups < panels) ++groups;
+  const std::size_t group = (panels + groups - 1) / groups, larger = panels - (group - 1) * groups;
   const std::size_t block_rows = (tiles / blocks + 1) * kMostRows<T>;
   const std::size_t transposed = at_most((N + 31) / 32 * 32, block_n) * 32, sums = N > block_n ? block_rows * 32 : kMostRows<T> * 32;
   reserve(pool, (transposed + sums) * group * sizeof(float));
   for_items(pool, (M + 4) * N * K, blocks * groups, [&](std::size_t item, int thread) {
-    const std::size_t t0 = cut(tiles, blocks, item / groups), t1 = cut(tiles, blocks, item / groups + 1);
-    const std::size_t p0 = item % groups * group, p1 = at_most(p0 + group, panels);
+    const std::size_t t0 = cut(tiles, blocks, item % blocks), t1 = cut(tiles, blocks, item % blocks + 1);
+    const std::size_t i = item / blocks, p0 = i * group - (i > larger ? i - larger : 0), p1 = p0 + group - (i >= larger ? 1 : 0);
     float* const wt = static_cast<float*>(pool.scratch(thread, (transposed + sums) * group * sizeof(float)));
     float* const c = wt + transposed * group;
     const std::size_t first = tile_start<T>(M, tiles, t0);
