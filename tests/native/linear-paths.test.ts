@@ -10,7 +10,13 @@ import { rounded, run, sizes } from "./linear-run.js";
 async function digest(): Promise<string> {
   const [common, pairs] = [createHash("sha256"), createHash("sha256")];
   for (const dtype of ["f32", "bf16"] as const) {
-    for (const [rows, out, columns] of [...sizes, [150, 1100, 70], [13, 40, 2603]] as const) {
+    for (const [rows, out, columns] of [
+      ...sizes,
+      [150, 1100, 70],
+      [13, 40, 2603],
+      [30, 100, 300],
+      [60, 70, 3205],
+    ] as const) {
       const r = await run({ dtype, rows, out, columns, bias: true, residual: true });
       for (const values of [r.y, r.dx, r.dw]) (dtype === "bf16" ? pairs : common).update(new Uint8Array(values.buffer));
       common.update(new Uint8Array(r.dbias!.buffer));

@@ -152,9 +152,10 @@ test("reductions longer than one block of a panel or of the input gradient keep 
     for (const [out, columns] of [
       [2600, 40],
       [40, 2603],
+      [90, 3205],
     ] as const) {
       const many = await run({ dtype, out, columns, rows: 530 });
-      for (const rows of [1, 5, 13]) {
+      for (const rows of [1, 5, 13, 24, 30, 64]) {
         const few = await run({ dtype, out, columns, rows });
         assert.deepEqual(many.dx.subarray(0, rows * columns), few.dx);
         assert.deepEqual(many.y.subarray(0, rows * out), few.y);
