@@ -5,10 +5,8 @@ import type { PackedTree } from "./packed-tree.js";
 /** More than any vocabulary. */
 const IDS = 2 ** 24;
 
-/** Whether products take longer than what they give takes to be copied away and back. */
-function worthKeeping({ hiddenSize }: Pick<ModelConfig, "hiddenSize">): boolean {
-  return hiddenSize >= 256;
-}
+/** Hidden size from which products take longer than what they give takes to be copied away and back. */
+const WORTH_KEEPING = 256;
 
 /**
  * Room for the products of a step, or null where nothing would come of it.
@@ -18,7 +16,7 @@ function worthKeeping({ hiddenSize }: Pick<ModelConfig, "hiddenSize">): boolean 
  * @param maxRows rows of one training pass
  */
 export function keptProducts(config: ModelConfig, tokens: number | null, maxRows: number): KeptProducts | null {
-  return tokens !== null && tokens <= maxRows && worthKeeping(config) ? new KeptProducts(maxRows, tokens) : null;
+  return tokens !== null && tokens <= maxRows && config.hiddenSize >= WORTH_KEEPING ? new KeptProducts(maxRows, tokens) : null;
 }
 
 /**
