@@ -16,7 +16,9 @@ const WORTH_KEEPING = 256;
  * @param maxRows rows of one training pass
  */
 export function keptProducts(config: ModelConfig, tokens: number | null, maxRows: number): KeptProducts | null {
-  return tokens !== null && tokens <= maxRows && config.hiddenSize >= WORTH_KEEPING ? new KeptProducts(maxRows, tokens) : null;
+  return tokens !== null && tokens <= maxRows && config.hiddenSize >= WORTH_KEEPING
+    ? new KeptProducts(maxRows, tokens)
+    : null;
 }
 
 /**
