@@ -152,8 +152,6 @@ class StepBench {
   readonly #tokenizer: Tokenizer;
   /** Of the last update. */
   #tokens: number | null = null;
-  /** Whether the last update took the rollout's products over. */
-  reused = false;
 
   constructor(
     private readonly decoder: Decoder,
@@ -181,10 +179,14 @@ class StepBench {
     });
   }
 
+  /** Whether the last update took the rollout's products over. */
+  get reused(): boolean {
+    return this.#engine.kept !== null;
+  }
+
   async rollOut(tasks: Task[], step: number) {
     const { completion, group } = this.options;
     this.#engine.kept = this.options.reuse ? keptProducts(this.decoder.config, this.#tokens, maxTokens) : null;
-    this.reused = this.#engine.kept !== null;
     return Promise.all(
       parallelStrategy().run(
         tasks.map((task, slot) => ({ task, slot })),

@@ -1,7 +1,7 @@
 import { loadAddon } from "../native/load.js";
 import { Tensor } from "./tensor.js";
 
-/** Stands at the matrix products of a forward pass, which come in one order: fills `y` (rows, N), by `multiply` or with the same. */
+/** Called in place of each matrix product of a forward pass, in their order: fills `y` (rows, N), by `multiply` or with the same. */
 export type Products = (y: Tensor, multiply: () => void) => void;
 
 /**

@@ -30,7 +30,7 @@ export interface DecoderLayer {
  * projection, residual, norm, SwiGLU, residual.
  *
  * @param rope (positions, headDim) cosines and sines, as `ropeTable` makes them
- * @param products stands at the four matrix products
+ * @param products called in place of the four matrix products
  */
 export function layerHalves(
   p: DecoderLayer,

@@ -27,7 +27,7 @@ export interface ForwardInput {
   outputRows?: Int32Array;
   /** What the backward pass finds; everything when absent. */
   checkpoint?: Checkpointing;
-  /** Stands at the layers' matrix products; for passes that keep every activation. */
+  /** Called in place of the layers' matrix products; for passes that keep every activation. */
   products?: Products | undefined;
 }
 

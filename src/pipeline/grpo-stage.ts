@@ -84,7 +84,7 @@ export async function runGrpoStage(run: Run, given: Stage): Promise<void> {
   const advantage = makeAdvantage(given.advantage, { weights });
   const s = await prepare(run, given, [...shapers, advantage]);
   const { stage } = s;
-  /** Of one pass of the last update. */
+  /** Rows of one pass of the last update. */
   let tokens: number | null = null;
   try {
     showStage(run, stage);

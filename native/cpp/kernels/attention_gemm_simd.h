@@ -154,6 +154,10 @@ static void product_tiles(TileRegisters& registers, std::size_t rows, std::size_
   }
   for (std::size_t n = 0; n < columns; n += 32) {
     const std::uint32_t* const b = p.b + n / 32 * p.b_panel;
+    for (std::size_t i = 0; p.ahead != 0 && i < (halves + 1) / 2; ++i) {
+      __builtin_prefetch(b + p.ahead + static_cast<std::ptrdiff_t>(i * p.b_row), 0, 2);
+      __builtin_prefetch(b + p.ahead + static_cast<std::ptrdiff_t>(i * p.b_row) + 16, 0, 2);
+    }
     start_tiles<BOTH>(p.c + n, p.c_row, p.start != nullptr);
     for (std::size_t i = 0; i < whole; ++i)
       step_tiles<BOTH>(a + 64 * i, a + 16 * a_pitch + 64 * i, a_pitch, reinterpret_cast<const char*>(b + i * kAmxSteps * p.b_row), b_pitch);

@@ -45,6 +45,9 @@ static void store_tile(std::size_t rows, std::size_t columns, const float* c, co
   }
 }
 
+// Bytes of a stream that gains nothing by being longer.
+constexpr std::size_t kLongRun = 16 << 20;
+
 template <class T>
 static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const T* x, const T* w, const T* bias,
                     const T* residual, void* y, bool float32) {
@@ -55,7 +58,8 @@ static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t 
   // panels, which the thread prefetches in turn. Few rows wait for memory, whose streams want to be long.
   const std::size_t near = kMostRows<T> > kTileRows ? (std::size_t{1} << 20) / (K * sizeof(T)) : 336;
   const std::size_t meets = near < 64 ? 64 : at_most(near, 336), blocks = (M + meets - 1) / meets;
-  const std::size_t even = tiles <= kStreamTiles ? panels / (2 * threads) : at_most(panels * blocks / (8 * threads), 8);
+  const std::size_t even = tiles <= kStreamTiles ? at_most(panels / (2 * threads), kLongRun / panel_bytes)
+                                                 : at_most(panels * blocks / (8 * threads), 8);
   const std::size_t run = even < 1 ? 1 : even;
   const std::size_t runs = (panels + run - 1) / run;
   const Meeting meeting = meeting_of<T>((tiles + blocks - 1) / blocks, panel_bytes);
@@ -74,12 +78,10 @@ static void forward(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t 
       if (float32) store_tile(rows, columns, c, b, r, static_cast<float*>(y) + m0 * N + 32 * p, N);
       else store_tile(rows, columns, c, b, r, static_cast<T*>(y) + m0 * N + 32 * p, N);
       // Where the next tile will be stored.
-      if (tiles > kStreamTiles)
-        for (std::size_t i = 0; i < rows; ++i) {
-          const char* at = static_cast<const char*>(y) + ((m0 + rows + i) * N + 32 * p) * (float32 ? 4 : sizeof(T));
-          __builtin_prefetch(at, 1, 3);
-          __builtin_prefetch(at + 64, 1, 3);
-        }
+      const std::size_t size = float32 ? sizeof(float) : sizeof(T);
+      for (std::size_t i = 0; tiles > kStreamTiles && i < rows; ++i)
+        for (std::size_t byte = 0; byte < 32 * size; byte += 64)
+          __builtin_prefetch(static_cast<const char*>(y) + ((m0 + rows + i) * N + 32 * p) * size + byte, 1, 3);
     };
     for (std::size_t p = p0; p < p1; p += together) {
       const char* panel = reinterpret_cast<const char*>(w) + p * panel_bytes;
@@ -142,14 +144,14 @@ static void input_gradient_of_few(ThreadPool& pool, std::size_t M, std::size_t N
 // Columns n whose transposed panel is held at a time, rows that use it, and the most panels of k that share a pass over dy.
 template <class T> constexpr std::size_t kBlockN = kMostRows<T> > kTileRows ? 256 : 1024;
 // Rows of input_gradient_of_few; it gains nothing where AMX multiplies.
-template <class T> constexpr std::size_t kFewRows = kMostRows<T> > kTileRows ? 0 : 72;
+template <class T> constexpr std::size_t kMostFewRows = kMostRows<T> > kTileRows ? 0 : 72;
 constexpr std::size_t kBlockRows = 512, kBlockPanels = 4;
 
 template <class T>
 static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const T* dy, const T* w, T* dx,
                            bool accumulate) {
   if (M == 0) return;
-  if (M > kTileRows && M <= kFewRows<T>) return input_gradient_of_few(pool, M, N, K, dy, w, dx, accumulate);
+  if (M > kTileRows && M <= kMostFewRows<T>) return input_gradient_of_few(pool, M, N, K, dy, w, dx, accumulate);
   const std::size_t panels = (K + 31) / 32, tiles = tiles_of<T>(M), threads = static_cast<std::size_t>(pool.size());
   // One tile: the transposed block stays in L1 and is used at once.
   const std::size_t block_n = tiles == 1 ? 32 : kBlockN<T>;

@@ -188,14 +188,6 @@ static void attention_forward(const ForwardTile<T>& t) {
     const int vectors = vectors_of(keys);
     const T* q = t.q + first * t.padded;
     const std::ptrdiff_t ahead = first == 0 ? t.next : 0;
-#if defined(__AMX_BF16__)
-    // Tiles of registers fetch nothing themselves. The next block is taken to hold as many keys.
-    if (sizeof(T) == sizeof(bf16) && ahead != 0) {
-      const char *k = reinterpret_cast<const char*>(t.k + ahead), *v = reinterpret_cast<const char*>(t.v + ahead);
-      for (std::size_t at = 0; at < (keys + 31) / 32 * 32 * t.padded * sizeof(T); at += 64) __builtin_prefetch(k + at, 0, 2);
-      for (std::size_t at = 0; at < keys * t.padded * sizeof(T); at += 64) __builtin_prefetch(v + at, 0, 2);
-    }
-#endif
     if (!t.own) scores(registers, rows, t.dim, t.padded, vectors, q, t.k, s, ahead);
     for (std::size_t r = 0; t.own && r < rows; ++r)
       scores(registers, 1, t.dim, t.padded, vectors, q + r * t.padded, t.k + t.own[first + r], s + r * kBlockKeys);

@@ -10,7 +10,7 @@ export interface LinearOptions {
   bias?: Parameter;
   /** (M, N) in the model's type, added after the bias, before the one rounding. */
   residual?: Tensor;
-  /** Stands at the product. */
+  /** Called in place of the product. */
   products?: Products | undefined;
   /** Stores the result as float32 in a bf16 model too (logits). Not with `residual`. */
   float32?: boolean;
