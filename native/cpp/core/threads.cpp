@@ -22,17 +22,28 @@ inline void relax() {
 #endif
 }
 
+// The items of one thread. `state` = epoch (24 bits) | end (20) | next (20) in one word: a claim is one compare-and-swap that succeeds only for the
+// job it was read from, so a late worker can never take an item of a job that is over.
+struct alignas(64) Range {
+  std::atomic<std::uint64_t> state{0};
+  bool empty(std::memory_order order) const {
+    const std::uint64_t s = state.load(order);
+    return (s & kFieldMask) >= ((s >> kFieldBits) & kFieldMask);
+  }
+};
+
 }  // namespace
 
-// `state` = epoch (24 bits) | items (20) | next (20) in one word: a claim is one compare-and-swap that succeeds only for the
-// job it was read from, so a late worker can never take an item of a job that is over.
 struct ThreadPool::Impl {
-  std::atomic<std::uint64_t> state{0};
-  alignas(64) std::atomic<std::uint32_t> done{0};
+  explicit Impl(std::size_t threads) : ranges(threads), scratch(threads) {}
+
+  std::vector<Range> ranges;
+  alignas(64) std::atomic<std::size_t> done{0};
   alignas(64) std::atomic<int> sleepers{0};
   std::atomic<bool> stop{false};
   void (*body)(void*, std::size_t, int) = nullptr;
   void* context = nullptr;
+  std::uint64_t epoch = 0;
   std::mutex mutex;
   std::condition_variable wake;
   std::vector<std::thread> workers;
@@ -42,47 +53,48 @@ struct ThreadPool::Impl {
   };
   std::vector<Scratch> scratch;
 
-  // Does items of the current job until none is left; returns how many.
-  bool work(int thread) {
-    bool any = false;
-    for (;;) {
-      std::uint64_t s = state.load(std::memory_order_acquire);
-      const std::uint64_t next = s & kFieldMask, items = (s >> kFieldBits) & kFieldMask;
-      if (next >= items) return any;
-      if (!state.compare_exchange_weak(s, s + 1, std::memory_order_acq_rel)) continue;
-      body(context, next, thread);
-      done.fetch_add(1, std::memory_order_acq_rel);
-      any = true;
+  // Does what is left of the current job: first the thread's own range, then those of the threads after it.
+  void work(int thread) {
+    for (std::size_t i = 0; i < ranges.size(); ++i) {
+      std::atomic<std::uint64_t>& state = ranges[(static_cast<std::size_t>(thread) + i) % ranges.size()].state;
+      std::size_t count = 0;
+      for (std::uint64_t s = state.load(std::memory_order_acquire);;) {
+        const std::uint64_t next = s & kFieldMask, end = (s >> kFieldBits) & kFieldMask;
+        if (next >= end) break;
+        if (!state.compare_exchange_weak(s, s + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+        body(context, next, thread);
+        ++count;
+        s = state.load(std::memory_order_acquire);
+      }
+      if (count > 0) done.fetch_add(count, std::memory_order_acq_rel);
     }
   }
 
   void worker(int thread) {
+    const Range& own = ranges[static_cast<std::size_t>(thread)];
     while (!stop.load(std::memory_order_relaxed)) {
-      const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(100);
+      const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
       bool spinning = true;
       while (spinning) {
-        for (int i = 0; i < 64; ++i) {
-          if (work(thread)) spinning = false;
-          relax();
+        for (int i = 0; i < 64 && spinning; ++i) {
+          if (own.empty(std::memory_order_acquire)) relax();
+          else spinning = false;
         }
         if (stop.load(std::memory_order_relaxed)) return;
         if (spinning && std::chrono::steady_clock::now() > until) {
           std::unique_lock<std::mutex> lock(mutex);
           sleepers.fetch_add(1, std::memory_order_seq_cst);
-          wake.wait(lock, [&] {
-            const std::uint64_t s = state.load(std::memory_order_seq_cst);
-            return stop.load() || (s & kFieldMask) < ((s >> kFieldBits) & kFieldMask);
-          });
+          wake.wait(lock, [&] { return stop.load() || !own.empty(std::memory_order_seq_cst); });
           sleepers.fetch_sub(1, std::memory_order_seq_cst);
           spinning = false;
         }
       }
+      work(thread);
     }
   }
 };
 
-ThreadPool::ThreadPool(int threads) : impl_(new Impl), threads_(threads < 1 ? 1 : threads) {
-  impl_->scratch.resize(static_cast<std::size_t>(threads_));
+ThreadPool::ThreadPool(int threads) : impl_(new Impl(threads < 1 ? 1 : static_cast<std::size_t>(threads))), threads_(threads < 1 ? 1 : threads) {
   for (int t = 1; t < threads_; ++t) impl_->workers.emplace_back([this, t] { impl_->worker(t); });
 }
 
@@ -106,8 +118,13 @@ void ThreadPool::run(std::size_t items, void (*body)(void*, std::size_t, int), v
   p.body = body;
   p.context = context;
   p.done.store(0, std::memory_order_relaxed);
-  const std::uint64_t epoch = (p.state.load(std::memory_order_relaxed) >> (2 * kFieldBits)) + 1;
-  p.state.store((epoch << (2 * kFieldBits)) | (static_cast<std::uint64_t>(items) << kFieldBits), std::memory_order_seq_cst);
+  ++p.epoch;
+  // The caller's own range comes last: the others start meanwhile.
+  const std::size_t threads = p.ranges.size();
+  for (std::size_t t = threads; t-- > 0;) {
+    const std::uint64_t first = items * t / threads, end = items * (t + 1) / threads;
+    p.ranges[t].state.store((p.epoch << (2 * kFieldBits)) | (end << kFieldBits) | first, std::memory_order_seq_cst);
+  }
   if (p.sleepers.load(std::memory_order_seq_cst) > 0) {
     { std::lock_guard<std::mutex> lock(p.mutex); }
     p.wake.notify_all();

@@ -156,16 +156,16 @@ static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::
   // One tile: the transposed block stays in L1 and is used at once.
   const std::size_t block_n = tiles == 1 ? 32 : kBlockN<T>;
   const std::size_t blocks = (M + kBlockRows - 1) / kBlockRows;
-  // As many items for every thread, the larger ones first.
+  // As many items for every thread.
   std::size_t groups = (panels + kBlockPanels - 1) / kBlockPanels;
   while (blocks * groups % threads != 0 && groups < panels) ++groups;
-  const std::size_t group = (panels + groups - 1) / groups, larger = panels - (group - 1) * groups;
+  const std::size_t group = (panels + groups - 1) / groups;
   const std::size_t block_rows = (tiles / blocks + 1) * kMostRows<T>;
   const std::size_t transposed = at_most((N + 31) / 32 * 32, block_n) * 32, sums = N > block_n ? block_rows * 32 : kMostRows<T> * 32;
   reserve(pool, (transposed + sums) * group * sizeof(float));
   for_items(pool, (M + 4) * N * K, blocks * groups, [&](std::size_t item, int thread) {
     const std::size_t t0 = cut(tiles, blocks, item % blocks), t1 = cut(tiles, blocks, item % blocks + 1);
-    const std::size_t i = item / blocks, p0 = i * group - (i > larger ? i - larger : 0), p1 = p0 + group - (i >= larger ? 1 : 0);
+    const std::size_t p0 = cut(panels, groups, item / blocks), p1 = cut(panels, groups, item / blocks + 1);
     float* const wt = static_cast<float*>(pool.scratch(thread, (transposed + sums) * group * sizeof(float)));
     float* const c = wt + transposed * group;
     const std::size_t first = tile_start<T>(M, tiles, t0);

@@ -104,7 +104,7 @@ struct Walk {
     });
   }
 
-  // Rows of one unit: `count` queries from `first`, of KV head `head`; the order of units puts long paths first.
+  // Rows of one unit: `count` queries from `first`, of KV head `head`; those of a head follow each other, long paths first.
   struct Unit {
     std::size_t head, first, count;
   };
@@ -117,8 +117,8 @@ struct Walk {
   std::size_t units() const { return (plan.queries + unit_queries() - 1) / unit_queries() * shape.kv_heads; }
   Unit unit(std::size_t i) const {
     const std::size_t size = unit_queries(), chunks = units() / shape.kv_heads;
-    const std::size_t first = (chunks - 1 - i / shape.kv_heads) * size;
-    return {i % shape.kv_heads, first, std::min(size, plan.queries - first)};
+    const std::size_t first = (chunks - 1 - i % chunks) * size;
+    return {i / chunks, first, std::min(size, plan.queries - first)};
   }
   std::size_t blocks_of(const Unit& u) const {
     std::int32_t last = -1;
