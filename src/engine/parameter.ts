@@ -82,8 +82,8 @@ export class Parameter {
    */
   addRows(x: Tensor, last: boolean, kernel: (...dw: GradientTarget) => number): void {
     if (this.#pending === null && !last) {
-      const block = loadAddon().weightGradientBlock(x.handle);
       const [out, columns] = this.shape as [number, number];
+      const block = loadAddon().weightGradientBlock(x.handle, columns);
       if (block > 1)
         this.#pending = {
           x: Tensor.zeros(x.dtype, [block, columns]),

@@ -43,7 +43,7 @@ export interface LinearAddon {
     dy: number,
     ...target: GradientTarget
   ): number;
-  weightGradientBlock(tensor: number): number;
+  weightGradientBlock(x: number, columns: number): number;
   linearBiasGradient(rows: number, out: number, dy: number, dbias: number): void;
   addInPlace(target: number, source: number): void;
   panelsPack(panels: number, out: number, columns: number, start: number, count: number, rows: FloatSource): void;

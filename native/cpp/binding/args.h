@@ -111,7 +111,7 @@ class Args {
 
 // Arguments `at`... = pending x (block, K), pending dy (block, N), pending rows, close: see PendingRows.
 inline PendingRows pending_rows(const Args& a, std::size_t at, std::size_t K, std::size_t N, DType dtype) {
-  const std::size_t block = a.backend().linear.gradient_block(dtype);
+  const std::size_t block = a.backend().linear.gradient_block(dtype, K);
   const PendingRows pending{a.tensor(at, "pending x", block * K, dtype).data, a.tensor(at + 1, "pending dy", block * N, dtype).data,
                             a.size(at + 2, "pending rows"), a.flag(at + 3)};
   if (pending.count >= block) a.fail("as many rows are pending as make a block");

@@ -58,10 +58,11 @@ Napi::Value weight_gradient(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(pending.count));
 }
 
-// weightGradientBlock(tensor): rows that the weight gradient of tensors of this type adds at once
+// weightGradientBlock(x, K): rows that the gradient of a weight of K columns adds at once, for tensors of this type
 Napi::Value weight_gradient_block(const Napi::CallbackInfo& info) {
   const Args a(info, "weightGradientBlock");
-  return Napi::Number::New(info.Env(), static_cast<double>(a.backend().linear.gradient_block(float_type(a, a.tensor(0, "tensor"), "tensor"))));
+  return Napi::Number::New(info.Env(), static_cast<double>(a.backend().linear.gradient_block(
+      float_type(a, a.tensor(0, "x"), "x"), a.size(1, "K"))));
 }
 
 // linearBiasGradient(M, N, dy, dbias): void

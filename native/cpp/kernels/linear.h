@@ -11,8 +11,9 @@
 //   input_gradient   over n ascending from 0; bf16 as above
 //   weight_gradient  over rows m ascending, from the stored dw or 0, one row after the other: any cut of the rows gives the same bits
 //   bias_gradient    sum over rows m ascending, from the stored dbias
-// On AMX bf16 is summed in blocks of 32 (kernels/amx_tiles.h): the same for every M, N, thread count and tile, and for any cut of
-// the rows of a weight gradient, whose block goes on in the next call (PendingRows).
+// On AMX bf16 is summed in blocks of 32 (kernels/amx_tiles.h), and so are the gradients of wide layers in float32, whose factors are split
+// in three (kernels/split_amx.h): the same for every M, thread count and tile, and for any cut of the rows of a weight gradient,
+// whose block goes on in the next call (PendingRows).
 // Nothing may alias, except that y may be `residual`.
 #include <cstddef>
 
@@ -41,7 +42,7 @@ struct LinearKernels {
   // blocks of so many: those of `pending` come first and those left over are put there; without it the last block is short.
   void (*weight_gradient)(ThreadPool&, DType, std::size_t M, std::size_t N, std::size_t K, const void* x, const void* dy,
                           void* dw, bool accumulate, PendingRows* pending);
-  std::size_t (*gradient_block)(DType);
+  std::size_t (*gradient_block)(DType, std::size_t K);
   // dbias += sum over rows of dy
   void (*bias_gradient)(ThreadPool&, DType, std::size_t M, std::size_t N, const void* dy, void* dbias);
   // target[i] = round(target[i] + source[i])

@@ -127,7 +127,7 @@ LogprobKernels logprob_kernels(Isa isa) {
     case Isa::avx512bf16: return table<tile_ops_avx512_f32, tile_ops_avx512bf16_bf16>();
 #endif
 #if defined(GRPO_HAVE_AMX)
-    case Isa::amx: return table<tile_ops_avx512_f32, tile_ops_amx_bf16>();
+    case Isa::amx: return table<tile_ops_amx_f32, tile_ops_amx_bf16>();
 #endif
 #if defined(GRPO_HAVE_NEON)
     case Isa::neon: return table<tile_ops_neon_f32, tile_ops_neon_bf16>();

@@ -112,7 +112,7 @@ LinearKernels linear_reference() {
                       accumulate);
     });
   };
-  kernels.gradient_block = [](DType) { return std::size_t{1}; };
+  kernels.gradient_block = [](DType, std::size_t) { return std::size_t{1}; };
   kernels.bias_gradient = [](ThreadPool& pool, DType dtype, std::size_t M, std::size_t N, const void* dy, void* dbias) {
     with_type(dtype, [&](auto t) {
       using T = decltype(t);

@@ -290,7 +290,7 @@ static LinearKernels fast_linear() {
                       accumulate);
     else linear_reference().weight_gradient(pool, dtype, M, N, K, x, dy, dw, accumulate, pending);
   };
-  kernels.gradient_block = [](DType) { return std::size_t{1}; };
+  kernels.gradient_block = [](DType, std::size_t) { return std::size_t{1}; };
   kernels.bias_gradient = [](ThreadPool& pool, DType dtype, std::size_t M, std::size_t N, const void* dy, void* dbias) {
     if (dtype == DType::f32) bias_gradient(pool, M, N, static_cast<const float*>(dy), static_cast<float*>(dbias));
     else if (dtype == DType::bf16) bias_gradient(pool, M, N, static_cast<const bf16*>(dy), static_cast<float*>(dbias));

@@ -77,6 +77,7 @@ TileOps<bf16> tile_ops_avx2_bf16();
 TileOps<float> tile_ops_avx512_f32();
 TileOps<bf16> tile_ops_avx512_bf16();
 TileOps<bf16> tile_ops_avx512bf16_bf16();
+TileOps<float> tile_ops_amx_f32();
 TileOps<bf16> tile_ops_amx_bf16();
 TileOps<float> tile_ops_neon_f32();
 TileOps<bf16> tile_ops_neon_bf16();

@@ -111,27 +111,43 @@ template <class T> constexpr std::size_t kGradTiles = kMostRows<T> > kTileRows ?
 // the input gradient.
 constexpr std::size_t kStride = kVocabTile + 32, kGradPanels = 4, kGradStrips = 20, kChainRows = 192;
 
-// Whether the weight gradient takes rows in blocks (linear_gradient_amx.h), which packs them itself, rather than one by one.
+// Whether the weight gradient takes rows in blocks (linear_gradient_amx.h), rather than one by one, and whether the input gradient
+// multiplies float32 in parts (split_amx.h).
+template <class T> GRPO_INLINE bool adds_blocks([[maybe_unused]] std::size_t cols) {
 #if defined(__AMX_BF16__)
-template <class T> constexpr bool kAddsBlocks = sizeof(T) == 2;
+  return sizeof(T) == 2 || cols >= kSplitWidth;
 #else
-template <class T> constexpr bool kAddsBlocks = false;
+  return false;
+#endif
+}
+template <class T> GRPO_INLINE bool splits(std::size_t cols) { return sizeof(T) == 4 && adds_blocks<T>(cols); }
+
+#if defined(__AMX_BF16__)
+constexpr std::size_t kSplitRows = 256, kChainSpan = 8;  // rows of dl that are split at a time; blocks of them that a panel meets
 #endif
 
 // Scratch of a chunk: dl row by row; dl in panels, as steps of chains over rows; h in strips of kTileRows columns, likewise; chains
-// of dh as [cols/32][rows][32].
+// of dh as [cols/32][chain_rows][32]. Where rows are added in blocks: none of dl, or kSplitRows of it split; h in blocks; of dh whole tiles.
 template <class T>
 struct ChunkLayout {
-  std::size_t steps, strips, panels, rows_bytes, dl_bytes, h_bytes, chain_bytes;
+  std::size_t steps, strips, panels, chain_rows, rows_bytes, dl_bytes, h_bytes, chain_bytes;
 
   ChunkLayout(std::size_t rows, std::size_t cols)
       : steps(steps_of<T>(rows)),
         strips((cols + kTileRows - 1) / kTileRows),
         panels((cols + 31) / 32),
+        chain_rows(splits<T>(cols) ? (rows + 31) / 32 * 32 : rows),
         rows_bytes((rows * kStride * sizeof(T) + 63) / 64 * 64),
-        dl_bytes(kAddsBlocks<T> ? 0 : kVocabTile / 32 * steps * kPanelBytes),
-        h_bytes(kAddsBlocks<T> ? 0 : (strips * steps * kTileRows * 4 + 63) / 64 * 64),
-        chain_bytes(panels * rows * 32 * sizeof(float)) {}
+        dl_bytes(kVocabTile / 32 * steps * kPanelBytes),
+        h_bytes((strips * steps * kTileRows * 4 + 63) / 64 * 64),
+        chain_bytes(panels * chain_rows * 32 * sizeof(float)) {
+#if defined(__AMX_BF16__)
+    if (adds_blocks<T>(cols)) {
+      dl_bytes = splits<T>(cols) ? smaller(chain_rows, kSplitRows) * kVocabTile * 6 : 0;
+      h_bytes = panels * ((rows + kGradientBlock - 1) / kGradientBlock + 1) * kBlockBytes<T>;  // one more with pending rows
+    }
+#endif
+  }
   std::size_t bytes() const { return rows_bytes + dl_bytes + h_bytes + chain_bytes; }
 };
 
@@ -141,27 +157,51 @@ static std::size_t backward_scratch(std::size_t rows, std::size_t cols) {
 }
 
 #if defined(__AMX_BF16__)
+// The rows of a chunk after those that are pending, in blocks.
+template <class T>
+struct ChunkRows {
+  std::size_t before, rows, blocks;
+  GradientRows<T> h;
+
+  explicit ChunkRows(const BackwardChunk<T>& c)
+      : before(c.pending ? c.pending->count : 0), rows(before + c.rows), blocks(gradient_blocks(c.pending, rows)) {
+    const std::size_t cols = c.head->cols;
+    h = {c.pending ? static_cast<const T*>(c.pending->x) : nullptr, cols, before, static_cast<const T*>(c.head->h) + c.begin * cols, cols, rows, cols};
+  }
+};
+
 // dw += dl^T h for tile t.
-static void add_blocks(ThreadPool& pool, const BackwardChunk<bf16>& c, std::size_t t, const bf16* h, const bf16* dl) {
+template <class T>
+static void add_blocks(ThreadPool& pool, const BackwardChunk<T>& c, const ChunkRows<T>& chunk, std::size_t t, const T* dl, const char* packed_h) {
   const Head& head = *c.head;
-  const std::size_t cols = head.cols, columns = head.columns(t), before = c.pending ? c.pending->count : 0, rows = before + c.rows;
-  const std::size_t blocks = gradient_blocks(c.pending, rows);
-  const bf16* const kept_h = c.pending ? static_cast<const bf16*>(c.pending->x) : nullptr;
-  bf16* const kept_dl = c.pending ? static_cast<bf16*>(c.pending->dy) + t * kVocabTile : nullptr;
+  const std::size_t cols = head.cols, columns = head.columns(t);
+  T* const kept_dl = c.pending ? static_cast<T*>(c.pending->dy) + t * kVocabTile : nullptr;
   float* const dw = c.dw + t * kVocabTile * cols;
-  if (blocks > 0)
-    weight_gradient_blocks(pool, blocks, columns, cols, {kept_h, cols, before, h, cols, rows, cols},
-                           {kept_dl, head.vocab, before, dl, kStride, rows, columns}, dw, c.continue_dw);
+  if (chunk.blocks > 0)
+    add_strips<T>(pool, chunk.h, {kept_dl, head.vocab, chunk.before, dl, kStride, chunk.rows, columns}, 0, chunk.blocks, packed_h, dw, c.continue_dw);
   else if (!c.continue_dw)
     std::memset(dw, 0, (columns + 31) / 32 * 32 * cols * sizeof(float));
-  if (c.pending) keep_rows(before, c.rows, blocks, columns, dl, kStride, kept_dl, head.vocab);
+  if (c.pending) keep_rows(chunk.before, c.rows, chunk.blocks, columns, dl, kStride, kept_dl, head.vocab);
 }
-// The rows of h that no block took.
-static void keep_hidden(const BackwardChunk<bf16>& c, const bf16* h) {
-  if (!c.pending) return;
-  const std::size_t before = c.pending->count, rows = before + c.rows, cols = c.head->cols, blocks = gradient_blocks(c.pending, rows);
-  keep_rows(before, c.rows, blocks, cols, h, cols, static_cast<bf16*>(c.pending->x), cols);
-  c.pending->count = c.pending->close ? 0 : rows - blocks * kGradientBlock;
+
+// dh += dl W for tile t, dh as tiles [cols/32][rows/32] of 32 k by 32 rows.
+static void add_splits(ThreadPool& pool, const BackwardChunk<float>& c, std::size_t t, const float* dl, std::uint32_t* split, float* chain) {
+  const Head& head = *c.head;
+  const std::size_t cols = head.cols, columns = head.columns(t), blocks = (columns + 31) / 32, tiles = (c.rows + 31) / 32;
+  const std::size_t panels = (cols + 31) / 32, items = smaller(panels, 2 * static_cast<std::size_t>(pool.size())), work = 2 * c.rows * cols * columns;
+  const float* const w = static_cast<const float*>(head.w) + t * kVocabTile * cols;
+  for (std::size_t first = 0; first < tiles; first += kSplitRows / 32) {
+    const std::size_t count = smaller(tiles - first, kSplitRows / 32);
+    maybe_parallel(pool, work, count * blocks, [&](std::size_t i, int) {
+      const std::size_t m = (first + i / blocks) * 32, n = i % blocks * 32;
+      split_turned(c.rows - m, columns - n, dl + m * kStride + n, kStride, split + i * kSplitWords);
+    });
+    maybe_parallel(pool, work, items, [&](std::size_t item, int thread) {
+      const std::size_t p0 = panels * item / items, p1 = panels * (item + 1) / items;
+      multiply_spans(w, cols, p0, p1, blocks, kChainSpan, count, split, static_cast<std::uint32_t*>(pool.scratch(thread, 0)),
+                     chain + (p0 * tiles + first) * 32 * 32, tiles, true);
+    });
+  }
 }
 #endif
 
@@ -198,7 +238,7 @@ static void logit_gradients(const BackwardChunk<T>& c, std::size_t t, std::size_
     for (std::size_t j = columns; j < panels * 32; ++j) x[j] = 0;
     for (std::size_t j = 0; j < panels * 32; j += 16) store_vector(dl + r * kStride + j, div16(load16(x + j), by));
   }
-  if (c.dw && !kAddsBlocks<T>)
+  if (c.dw && !adds_blocks<T>(cols))
     for (std::size_t p = 0; p < panels; ++p)
       pack_rows<32>(dl, kStride, r0, r1, 32 * p, 32, packed + (p * steps + steps_of<T>(r0)) * kPanelBytes);
 }
@@ -220,8 +260,14 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
   const std::size_t chain_blocks = (row_tiles + kChainRows / kMostRows<T> - 1) / (kChainRows / kMostRows<T>);
   const std::size_t logits_bytes = kGradTiles<T> * kGradTile<T> * kStride * sizeof(float), transposed_bytes = kVocabTile * 32 * sizeof(float);
   for (int t = 0; t < pool.size(); ++t) pool.scratch(t, logits_bytes > transposed_bytes ? logits_bytes : transposed_bytes);
+  const bool in_blocks = adds_blocks<T>(cols);
+#if defined(__AMX_BF16__)
+  const ChunkRows<T> chunk(c);
+  for (int t = 0; t < pool.size(); ++t) pool.scratch(t, 2 * (chunk.blocks > kChainSpan ? chunk.blocks : kChainSpan) * kBlockBytes<T>);
+  if (c.dw && in_blocks) pack_strips(pool, chunk.h, 0, chunk.blocks, strips);
+#endif
 
-  if (c.dw && !kAddsBlocks<T>) {
+  if (c.dw && !in_blocks) {
     maybe_parallel(pool, rows * cols * 16, layout.strips, [&](std::size_t s, int) {
       pack_rows<kTileRows>(h, cols, 0, rows, s * kTileRows, smaller(cols - s * kTileRows, kTileRows),
                            strips + s * layout.steps * kTileRows * 4);
@@ -235,9 +281,9 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
       const std::size_t r0 = cut(item), r1 = cut(item + 1);
       if (r0 < r1) logit_gradients(c, t, r0, r1, static_cast<float*>(pool.scratch(thread, 0)), dl, packed, layout.steps);
     });
-    const std::size_t chain_items = layout.panels * chain_blocks;
+    const std::size_t chain_items = splits<T>(cols) ? 0 : layout.panels * chain_blocks;
     const std::size_t strip_groups = (layout.strips + kGradStrips - 1) / kGradStrips, panel_groups = (panels + kGradPanels - 1) / kGradPanels;
-    const std::size_t weight_items = c.dw && !kAddsBlocks<T> ? strip_groups * panel_groups : 0;
+    const std::size_t weight_items = c.dw && !in_blocks ? strip_groups * panel_groups : 0;
     maybe_parallel(pool, 2 * work, chain_items + weight_items, [&](std::size_t item, int thread) {
       if (item < chain_items) {
         // dh += dl W for 32 columns of h: the chain over n goes on from tile to tile.
@@ -265,21 +311,25 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
       }
     });
 #if defined(__AMX_BF16__)
-    if constexpr (kAddsBlocks<T>) {
-      if (c.dw) add_blocks(pool, c, t, h, dl);
+    if constexpr (sizeof(T) == 4) {
+      if (splits<T>(cols)) add_splits(pool, c, t, dl, reinterpret_cast<std::uint32_t*>(packed), chain);
     }
+    if (c.dw && in_blocks) add_blocks<T>(pool, c, chunk, t, dl, strips);
 #endif
   }
 #if defined(__AMX_BF16__)
-  if constexpr (kAddsBlocks<T>) {
-    if (c.dw) keep_hidden(c, h);
+  if (c.dw && in_blocks && c.pending) {
+    keep_rows(chunk.before, rows, chunk.blocks, cols, h, cols, static_cast<T*>(c.pending->x), cols);
+    c.pending->count = c.pending->close ? 0 : chunk.rows - chunk.blocks * kGradientBlock;
   }
+  if (splits<T>(cols))
+    maybe_parallel(pool, rows * cols * 4, layout.panels * layout.chain_rows / 32, [&](std::size_t i, int) { turn_tile(chain + i * 1024, chain + i * 1024); });
 #endif
   maybe_parallel(pool, rows * cols, rows, [&](std::size_t r, int) {
     for (std::size_t k = 0; k < cols; k += 16) {
       T* const to = c.dh + r * cols + k;
       const std::size_t n = smaller(cols - k, 16);
-      v16 value = load16(chain + (k / 32 * rows + r) * 32 + k % 32);
+      v16 value = load16(chain + (k / 32 * layout.chain_rows + r) * 32 + k % 32);
       T some[16] = {};
       std::memcpy(some, to, c.accumulate ? n * sizeof(T) : 0);
       if (c.accumulate) value = add16(load_vector(some), value);

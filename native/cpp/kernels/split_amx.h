@@ -1,0 +1,213 @@
+#pragma once
+// Products of float32 on AMX: every number is the sum of three bf16, x = x0 + x1 + x2, each the nearest to what the earlier leave (halves
+// go up), which is exact: 3 times 8 bits. A product takes six of the nine pairs of parts, block after block of 32 elements of the reduction:
+//   c = c + x0 y2 + x1 y1 + x0 y1 + x2 y0 + x1 y0 + x0 y0,  each a tdpbf16ps (amx_tiles.h)
+// What is left out is below 2^-24 of |x y|, less than a float32 product is rounded by; and c is rounded 6 times in 32 elements, not 32
+// times. Inf and numbers within 2^-9 of the largest make NaN. Include from files named *_amx.cpp only.
+// Source: Henry, Tang, Heinecke 2019, "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations".
+#include "kernels/gemm_pack_simd.h"
+#include "kernels/partial_simd.h"
+#include "kernels/registers_simd.h"
+
+namespace grpo {
+namespace GRPO_ISA_NS {
+
+// Columns K of a weight from which its float32 gradients are made of parts; for narrower ones it would not pay.
+constexpr std::size_t kSplitWidth = 320;
+
+// A block of 32 elements of the reduction, by 32 rows of A or columns of B: three parts of 16 lines of 32 words. Of A, line r is row r
+// beside row r + 16, 16 pairs each; of B, line i is pair i of the 32 columns.
+constexpr std::size_t kPartWords = kAmxSteps * 32, kSplitWords = 3 * kPartWords;
+
+// The first part of what `x` still holds, as a float whose low half is zero; the rest stays in x.
+GRPO_INLINE __m512i take_part(v16& x) {
+  const __m512i half = _mm512_set1_epi32(0x8000), mask = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
+  const __m512i part = _mm512_and_si512(_mm512_add_epi32(_mm512_castps_si512(x.v), half), mask);
+  x.v = _mm512_sub_ps(x.v, _mm512_castsi512_ps(part));
+  return part;
+}
+
+// Parts of two vectors as words: the first in the low halves.
+GRPO_INLINE void split_pairs(v16 low, v16 high, std::uint32_t* to) {
+#pragma GCC unroll 3
+  for (std::size_t part = 0; part < 3; ++part) {
+    const __m512i a = take_part(low), b = take_part(high);
+    _mm512_store_si512(to + part * kPartWords, _mm512_or_si512(_mm512_srli_epi32(a, 16), b));
+  }
+}
+
+// Parts of 32 numbers in a row, as 16 pairs.
+GRPO_INLINE void split_row(v16 x, v16 y, std::uint32_t* to) {
+  const __m512i odd = _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27, 25, 23, 21, 19, 17, 15,
+                                       13, 11, 9, 7, 5, 3, 1);
+#pragma GCC unroll 3
+  for (std::size_t part = 0; part < 3; ++part) {
+    const __m512i a = take_part(x), b = take_part(y);
+    _mm512_store_si512(to + part * kPartWords, _mm512_permutex2var_epi16(a, odd, b));
+  }
+}
+
+// The first n of 32 numbers, zeros after them.
+struct Line {
+  v16 x, y;
+};
+GRPO_INLINE Line load_line(const float* p, std::size_t n) {
+  return {n >= 16 ? load16(p) : n > 0 ? load_first(p, n) : zero16(), n >= 32 ? load16(p + 16) : n > 16 ? load_first(p + 16, n - 16) : zero16()};
+}
+
+// A block of A from 32 lines of 32 numbers, `stride` apart: of the first `rows` lines the first `columns`, zeros elsewhere.
+static void split_lines(std::size_t rows, std::size_t columns, const float* from, std::size_t stride, std::uint32_t* to) {
+  for (std::size_t r = 0; r < 32; ++r) {
+    const Line line = load_line(from + r * stride, r < rows ? columns : 0);
+    split_row(line.x, line.y, to + r % 16 * 32 + r / 16 * 16);
+  }
+}
+
+// A part of a block of A as one of B whose columns are its rows, or the other way round.
+GRPO_INLINE void turn_part(const std::uint32_t* from, std::uint32_t* to) {
+  for (std::size_t half = 0; half < 32; half += 16)
+    transpose_block(reinterpret_cast<const float*>(from) + half, reinterpret_cast<float*>(to) + half, 16);
+}
+
+// A block of B whose columns are 32 lines of 32 numbers; as split_lines.
+static void split_turned(std::size_t rows, std::size_t columns, const float* from, std::size_t stride, std::uint32_t* to) {
+  alignas(64) std::uint32_t block[kSplitWords];
+  split_lines(rows, columns, from, stride, block);
+  for (std::size_t part = 0; part < kSplitWords; part += kPartWords) turn_part(block + part, to + part);
+}
+
+constexpr std::size_t kSplitSteps = 6;
+
+// c (rows, 32) continues over `blocks` blocks, rows 16 and on if BOTH; meanwhile() is called kSplitSteps times in each.
+template <bool BOTH, class F>
+GRPO_INLINE void multiply_split(std::size_t blocks, const std::uint32_t* a, const std::uint32_t* b, float* c, bool from_c, F&& meanwhile) {
+  start_tiles<BOTH>(c, 32, from_c);
+  const auto load_b = [&](std::size_t part) __attribute__((always_inline)) {
+    _tile_loadd(6, b + part * kPartWords, 128);
+    _tile_loadd(7, b + part * kPartWords + 16, 128);
+  };
+  const auto step = [&](std::size_t part) __attribute__((always_inline)) {
+    _tile_loadd(4, a + part * kPartWords, 128);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    if (BOTH) {
+      _tile_loadd(5, a + part * kPartWords + 16, 128);
+      _tile_dpbf16ps(2, 5, 6);
+      _tile_dpbf16ps(3, 5, 7);
+    }
+    meanwhile();
+  };
+  for (const std::uint32_t* const end = a + blocks * kSplitWords; a < end; a += kSplitWords, b += kSplitWords) {
+    load_b(2);
+    step(0);
+    load_b(1);
+    step(1);
+    step(0);
+    load_b(0);
+    step(2);
+    step(1);
+    step(0);
+  }
+  finish_tiles<BOTH>(c, 32);
+}
+
+// A tile of 32 by 32 results the other way round; `to` may be `from`.
+static void turn_tile(const float* from, float* to) {
+  alignas(64) float c[32 * 32];
+  for (std::size_t corner = 0; corner < 4; ++corner)
+    transpose_block(from + corner / 2 * 16 * 32 + corner % 2 * 16, c + corner % 2 * 16 * 32 + corner / 2 * 16, 16);
+  std::memcpy(to, c, sizeof(c));
+}
+
+constexpr std::size_t kMostSpan = 8;
+
+// Blocks of W as A: block n of panel k is 32 lines, columns k of W, of 32 numbers n each, 4 KB of memory. Lines after K are zero.
+class SplitWeights {
+ public:
+  SplitWeights(const float* w, std::size_t K) : w_(w), K_(K) {}
+
+  // Of blocks n ... n + count of panel k, which are read before those at `after`, into `to`, bit by bit: units of two lines.
+  void start(std::size_t k, std::size_t n, std::size_t count, const float* after, std::uint32_t* to) {
+    for (std::size_t i = 0; i < count; ++i) from_[i] = at(k, n + i);
+    from_[count] = after;
+    to_ = to;
+    unit_ = 0;
+    end_ = count * 16;
+    lines_ = K_ - 32 * k;
+  }
+  const float* at(std::size_t k, std::size_t n) const { return w_ + (n * K_ + 32 * k) * 32; }
+
+  __attribute__((always_inline)) void convert(std::size_t units) {
+    for (const std::size_t end = unit_ + units < end_ ? unit_ + units : end_; unit_ < end; ++unit_) {
+      const float* const lines = unit(unit_);
+      const char *const near = reinterpret_cast<const char*>(unit(unit_ + 3)), *const far = reinterpret_cast<const char*>(unit(unit_ + 11));
+#pragma GCC unroll 4
+      for (int line = 0; line < 4; ++line) {
+        __builtin_prefetch(near + 64 * line, 0, 3);
+        __builtin_prefetch(far + 64 * line, 0, 2);
+      }
+      const std::size_t r = unit_ % 16 * 2;
+      const __mmask16 first = r < lines_ ? 0xffff : 0, second = r + 1 < lines_ ? 0xffff : 0;
+      std::uint32_t* const to = to_ + unit_ / 16 * kSplitWords + r % 16 * 32 + r / 16 * 16;
+      split_row({_mm512_maskz_loadu_ps(first, lines)}, {_mm512_maskz_loadu_ps(first, lines + 16)}, to);
+      split_row({_mm512_maskz_loadu_ps(second, lines + 32)}, {_mm512_maskz_loadu_ps(second, lines + 48)}, to + 32);
+    }
+  }
+
+ private:
+  const float* unit(std::size_t u) const { return from_[u / 16] + u % 16 * 64; }
+
+  const float* w_;
+  std::size_t K_, unit_ = 0, end_ = 0, lines_ = 0;
+  const float* from_[kMostSpan + 1];
+  std::uint32_t* to_ = nullptr;
+};
+
+// c (panel, c_tiles, k, m) of panels [p0, p1) = (from_c: c +) W^T dy^T: `dy` has `blocks` blocks of B for each of `tiles` tiles, `a` room for
+// 2 spans, at most kMostSpan blocks each. Each panel takes the blocks of a span before the next panel; while it meets the tiles, the
+// next one is converted.
+static void multiply_spans(const float* w, std::size_t K, std::size_t p0, std::size_t p1, std::size_t blocks, std::size_t span,
+                           std::size_t tiles, const std::uint32_t* dy, std::uint32_t* a, float* c, std::size_t c_tiles, bool from_c) {
+  struct Chunk {
+    std::size_t panel, block, count;
+  };
+  const auto chunk_at = [&](std::size_t panel, std::size_t block) {
+    return Chunk{panel, block, block >= blocks ? 0 : blocks - block < span ? blocks - block : span};
+  };
+  const auto after = [&](const Chunk& c) { return c.panel + 1 < p1 ? chunk_at(c.panel + 1, c.block) : chunk_at(p0, c.block + span); };
+  std::uint32_t *now = a, *then = a + span * kSplitWords;
+  SplitWeights weights(w, K);
+  const auto start = [&](const Chunk& c, std::uint32_t* to) {
+    const Chunk next = after(c);
+    weights.start(c.panel, c.block, c.count, next.count > 0 ? weights.at(next.panel, next.block) : weights.at(p0, 0), to);
+  };
+  const std::size_t units = (16 + tiles * kSplitSteps - 1) / (tiles * kSplitSteps);
+  Registers registers;
+  registers.set_up(32);
+  Chunk chunk = chunk_at(p0, 0);
+  start(chunk, now);
+  weights.convert(chunk.count * 16);
+  while (chunk.count > 0) {
+    const Chunk next = after(chunk);
+    start(next, then);
+    // The panels share the fetching of the next span of dy among them.
+    const std::size_t later = chunk.block + span < blocks ? chunk.block + span : 0, lines = (16 + p1 - p0 - 1) / (p1 - p0);
+    for (std::size_t t = 0; t < tiles; ++t) {
+      const char* const from = reinterpret_cast<const char*>(dy + (t * blocks + later) * kSplitWords);
+      Ahead ahead{from + (chunk.panel - p0) * lines * kSplitSteps * 64 * chunk.count, static_cast<int>(lines)};
+      multiply_split<true>(chunk.count, now, dy + (t * blocks + chunk.block) * kSplitWords, c + ((chunk.panel - p0) * c_tiles + t) * 32 * 32,
+                     from_c || chunk.block > 0, [&]() __attribute__((always_inline)) {
+                       weights.convert(units);
+                       fetch(ahead);
+                     });
+    }
+    weights.convert(next.count * 16);
+    chunk = next;
+    std::uint32_t* const free = now;
+    now = then;
+    then = free;
+  }
+}
+
+}  // namespace GRPO_ISA_NS
+}  // namespace grpo
