@@ -21,7 +21,7 @@ static void weight_gradient_amx(ThreadPool& pool, std::size_t M, std::size_t N, 
 }
 
 constexpr std::size_t kSplitTiles = 8;         // of 32 rows, that share a pass over W
-constexpr std::size_t kSplitSpan = 4;          // blocks of them that all panels meet before the next ones
+constexpr std::size_t kSplitSpan = 2;          // blocks of them that all panels meet before the next ones
 constexpr std::size_t kSplitSums = 512 << 10;  // bytes of results that wait for further blocks
 
 // dx = dy W, or dx + dy W with `accumulate`.
@@ -30,11 +30,10 @@ static void input_gradient_split(ThreadPool& pool, std::size_t M, std::size_t N,
   if (M == 0) return;
   const std::size_t threads = static_cast<std::size_t>(pool.size()), panels = (K + 31) / 32, blocks = (N + 31) / 32, all = (M + 31) / 32;
   const std::size_t passes = (all + kSplitTiles - 1) / kSplitTiles, most = (all + passes - 1) / passes, work = M * N * K;
-  // Few rows wait for memory, which they read in long runs.
-  const std::size_t span = all <= kStreamTiles ? 1 : kSplitSpan;
-  const std::size_t room = kSplitSums / (most * 32 * 32 * sizeof(float)), even = (panels + threads - 1) / threads;
-  const std::size_t most_run = even < room ? even : room, runs = (panels + most_run - 1) / most_run, run = (panels + runs - 1) / runs;
-  const std::size_t a_words = 2 * span * kSplitWords, own = (a_words + run * most * 32 * 32) * 4;
+  // As many runs of panels for every thread.
+  const std::size_t room = kSplitSums / (most * 32 * 32 * sizeof(float)), rounds = (panels + room * threads - 1) / (room * threads);
+  const std::size_t runs = at_most(panels, rounds * threads), run = (panels + runs - 1) / runs;
+  const std::size_t a_words = 2 * kSplitSpan * kSplitWords, own = (a_words + run * most * 32 * 32) * 4;
   for (int t = 0; t < pool.size(); ++t) pool.scratch(t, own);
   std::uint32_t* const split = static_cast<std::uint32_t*>(pool.scratch(0, own + most * blocks * kSplitWords * 4)) + own / 4;
   for (std::size_t pass = 0; pass < passes; ++pass) {
@@ -47,7 +46,7 @@ static void input_gradient_split(ThreadPool& pool, std::size_t M, std::size_t N,
       const std::size_t p0 = panels * item / runs, p1 = panels * (item + 1) / runs;
       std::uint32_t* const a = static_cast<std::uint32_t*>(pool.scratch(thread, own));
       float* const sums = reinterpret_cast<float*>(a + a_words);
-      multiply_spans(w, K, p0, p1, blocks, span, tiles, split, a, sums, tiles, false);
+      multiply_spans(w, K, p0, p1, blocks, kSplitSpan, tiles, split, a, sums, tiles, false);
       for (std::size_t i = 0; i < (p1 - p0) * tiles; ++i) {
         alignas(64) float c[32 * 32];
         turn_tile(sums + i * 32 * 32, c);

@@ -11,7 +11,7 @@ namespace GRPO_ISA_NS {
 constexpr std::size_t kGradientBlock = 32, kPassBlocks = 16;
 // Bytes of a block of 32 columns, and the strips of 32 of them of one item, which stay in L2 with a panel's blocks.
 template <class T> constexpr std::size_t kBlockBytes = (sizeof(T) == 2 ? kPartWords : kSplitWords) * 4;
-template <class T> constexpr std::size_t kItemStrips = sizeof(T) == 2 ? 32 : 10;
+template <class T> constexpr std::size_t kItemStrips = sizeof(T) == 2 ? 32 : 14;
 
 // `columns` columns of the pending rows and of the new ones after them, as one matrix; zeros after its end.
 template <class T>
@@ -51,13 +51,27 @@ static void pack_block(const GradientRows<float>& x, std::size_t block, std::siz
   }
 }
 
-// dw (32 or fewer rows, 32) continues over `blocks` blocks; `next` is fetched meanwhile.
+// Rows of columns that will be packed next, from `r` to `end`, asked into L2 one by one.
+template <class T>
+struct RowsAhead {
+  const GradientRows<T>& from;
+  std::size_t column, r, end;
+
+  __attribute__((always_inline)) void fetch() {
+    if (r >= end) return;
+    const T* const row = from.row(r++) + column;
+    for (std::size_t i = 0; i < 32; i += 64 / sizeof(T)) __builtin_prefetch(row + i, 0, 2);
+  }
+};
+
+// dw (32 or fewer rows, 32) continues over `blocks` blocks; `next` is fetched meanwhile, and what `rows` holds.
 template <bool BOTH>
-static void multiply_blocks(std::size_t blocks, const GradientRows<bf16>&, const char* x, const char* dy, float* dw, bool from_dw, const float*) {
+static void multiply_blocks(std::size_t blocks, const char* x, const char* dy, float* dw, bool from_dw, const float*, RowsAhead<bf16>&) {
   tile_packed_amx<BOTH>(blocks, x, dy, dw, from_dw);
 }
 template <bool BOTH>
-static void multiply_blocks(std::size_t blocks, const GradientRows<float>&, const char* x, const char* dy, float* dw, bool from_dw, const float* next) {
+static void multiply_blocks(std::size_t blocks, const char* x, const char* dy, float* dw, bool from_dw, const float* next,
+                            RowsAhead<float>& rows) {
   Ahead ahead{reinterpret_cast<const char*>(next), static_cast<int>((64 + blocks * kSplitSteps - 1) / (blocks * kSplitSteps))};
   // The next block of both comes from L2.
   const char *x_ahead = x + kBlockBytes<float>, *dy_ahead = dy + kBlockBytes<float>;
@@ -71,6 +85,7 @@ static void multiply_blocks(std::size_t blocks, const GradientRows<float>&, cons
                          x_ahead += share;
                          dy_ahead += share;
                          fetch(ahead);
+                         rows.fetch();
                        });
 }
 
@@ -95,22 +110,25 @@ static void add_strips(ThreadPool& pool, const GradientRows<T>& x, const Gradien
   constexpr std::size_t bytes = kBlockBytes<T>;
   const std::size_t K = x.columns, panels = (dy.columns + 31) / 32, strips = (K + 31) / 32, threads = static_cast<std::size_t>(pool.size());
   const std::size_t group = panels >= 32 * threads ? 4 : panels >= 8 * threads ? 2 : 1;
-  const std::size_t strip_groups = (strips + kItemStrips<T> - 1) / kItemStrips<T>, items = (panels + group - 1) / group * strip_groups;
-  parallel_for(pool, items, [&](std::size_t item, int thread) {
-    const std::size_t p0 = item / strip_groups * group, p1 = p0 + group < panels ? p0 + group : panels;
-    const std::size_t s0 = strips * (item % strip_groups) / strip_groups, s1 = strips * (item % strip_groups + 1) / strip_groups;
+  const std::size_t strip_groups = (strips + kItemStrips<T> - 1) / kItemStrips<T>, panel_groups = (panels + group - 1) / group;
+  // Items of the same strips follow each other.
+  parallel_for(pool, strip_groups * panel_groups, [&](std::size_t item, int thread) {
+    const std::size_t p0 = item % panel_groups * group, p1 = p0 + group < panels ? p0 + group : panels;
+    const std::size_t s0 = strips * (item / panel_groups) / strip_groups, s1 = strips * (item / panel_groups + 1) / strip_groups;
     char* const packed_dy = static_cast<char*>(pool.scratch(thread, 0));
     TileRegisters registers;
     for (std::size_t p = p0; p < p1; ++p) {
       for (std::size_t b = 0; b < count; ++b) pack_block(dy, b0 + b, 32 * p, reinterpret_cast<std::uint32_t*>(packed_dy + b * bytes));
+      const std::size_t later = p + 1 < panels ? (b0 + count) * kGradientBlock : 0;
+      RowsAhead<T> ahead{dy, 32 * (p + 1), b0 * kGradientBlock, later < dy.rows ? later : dy.rows};
       for (std::size_t s = s0; s < s1; ++s) {
         const std::size_t rows = K - 32 * s < 32 ? K - 32 * s : 32;
         registers.set_up(rows);
         float* const to = dw + (p * K + 32 * s) * 32;
         const float* const next = s + 1 < s1 ? to + 32 * 32 : dw + ((p + 1) * K + 32 * s0) * 32;
         const char* const of_x = packed_x + s * count * bytes;
-        if (rows > 16) multiply_blocks<true>(count, x, of_x, packed_dy, to, accumulate, next);
-        else multiply_blocks<false>(count, x, of_x, packed_dy, to, accumulate, next);
+        if (rows > 16) multiply_blocks<true>(count, of_x, packed_dy, to, accumulate, next, ahead);
+        else multiply_blocks<false>(count, of_x, packed_dy, to, accumulate, next, ahead);
       }
     }
   });
