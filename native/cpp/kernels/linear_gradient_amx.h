@@ -1,5 +1,6 @@
 #pragma once
-// The weight gradient of kernels/linear.h on AMX, which adds the rows in blocks of 32: bf16 as it is, float32 in three parts. Include from files named *_amx.cpp only.
+// The weight gradient of kernels/linear.h on AMX, which adds the rows in blocks of 32: bf16 as it is, float32 in three parts.
+// Include from files named *_amx.cpp only.
 #include "kernels/gemm_multiply_simd.h"
 #include "kernels/gemm_pack_simd.h"
 #include "kernels/linear.h"

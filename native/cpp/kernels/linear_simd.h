@@ -9,8 +9,8 @@
 namespace grpo {
 namespace GRPO_ISA_NS {
 
-// Multiply-adds below which other threads are not woken: some ten microseconds of work.
-constexpr std::size_t kAlone = 1500000;
+// Multiply-adds below which other threads are not woken: a few microseconds of work.
+constexpr std::size_t kAlone = 400000;
 
 GRPO_INLINE std::size_t at_most(std::size_t a, std::size_t b) { return a < b ? a : b; }
 GRPO_INLINE std::size_t cut(std::size_t total, std::size_t pieces, std::size_t i) { return total * i / pieces; }

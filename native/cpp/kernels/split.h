@@ -9,10 +9,10 @@ namespace grpo {
 // range is worth one. A unit's result must not depend on the cut.
 template <class F>
 void for_ranges(ThreadPool& pool, std::size_t count, std::size_t cost, F body) {
-  constexpr std::size_t worth = 16384;  // elements; below some 5 us a fork costs more than it gives
-  const std::size_t limit = 4 * static_cast<std::size_t>(pool.size());
-  std::size_t items = count * cost / worth;
-  if (items > limit) items = limit;
+  constexpr std::size_t worth = 6144;  // elements; below some 2 us a fork costs more than it gives
+  const std::size_t threads = static_cast<std::size_t>(pool.size()), whole = count * cost / worth;
+  // As many ranges for every thread.
+  std::size_t items = whole < 2 ? 1 : whole < 4 * threads ? (whole + threads - 1) / threads * threads : 4 * threads;
   if (items > count) items = count;
   if (items <= 1 || pool.size() == 1) {
     if (count > 0) body(std::size_t{0}, count);

@@ -2,8 +2,9 @@
 // Products of float32 on AMX: every number is the sum of three bf16, x = x0 + x1 + x2, each the nearest to what the earlier leave (halves
 // go up), which is exact: 3 times 8 bits. A product takes six of the nine pairs of parts, block after block of 32 elements of the reduction:
 //   c = c + x0 y2 + x1 y1 + x0 y1 + x2 y0 + x1 y0 + x0 y0,  each a tdpbf16ps (amx_tiles.h)
-// What is left out is below 2^-24 of |x y|, less than a float32 product is rounded by; and c is rounded 6 times in 32 elements, not 32
-// times. Inf and numbers within 2^-9 of the largest make NaN. Include from files named *_amx.cpp only.
+// What is left out is at most 2^-23 of |x y|, mostly far less and of either sign; c is rounded 6 times in 32 elements, not 32 times: the
+// errors are below those of a chain (tests/native/linear-paths.test.ts). Infinity and numbers within 2^-9 of the largest make NaN; parts
+// below 2^-126 count as zero. Include from files named *_amx.cpp only.
 // Source: Henry, Tang, Heinecke 2019, "Leveraging the bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations".
 #include "kernels/gemm_pack_simd.h"
 #include "kernels/partial_simd.h"
@@ -126,7 +127,7 @@ class SplitWeights {
  public:
   SplitWeights(const float* w, std::size_t K) : w_(w), K_(K) {}
 
-  // Of blocks n ... n + count of panel k, which are read before those at `after`, into `to`, bit by bit: units of two lines.
+  // Next come blocks n ... n + count of panel k, into `to`; those at `after` will follow.
   void start(std::size_t k, std::size_t n, std::size_t count, const float* after, std::uint32_t* to) {
     for (std::size_t i = 0; i < count; ++i) from_[i] = at(k, n + i);
     from_[count] = after;
@@ -135,8 +136,10 @@ class SplitWeights {
     end_ = count * 16;
     lines_ = K_ - 32 * k;
   }
+  // Memory of a block.
   const float* at(std::size_t k, std::size_t n) const { return w_ + (n * K_ + 32 * k) * 32; }
 
+  // Goes on by at most so many units, of two lines each.
   __attribute__((always_inline)) void convert(std::size_t units) {
     for (const std::size_t end = unit_ + units < end_ ? unit_ + units : end_; unit_ < end; ++unit_) {
       const float* const lines = unit(unit_);

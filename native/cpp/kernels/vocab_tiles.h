@@ -86,7 +86,7 @@ TileOps<bf16> tile_ops_neon_bf16();
 constexpr std::size_t kRowBlock = 96;
 
 // Below this many multiply-adds a call stays on one thread.
-constexpr std::size_t kForkWork = 1u << 20;
+constexpr std::size_t kForkWork = 1u << 18;
 
 template <class F>
 void maybe_parallel(ThreadPool& pool, std::size_t work, std::size_t items, F&& body) {
