@@ -41,17 +41,5 @@ static void tile_rows_amx(TileRegisters& registers, std::size_t rows, std::size_
   finish_tiles<BOTH>(c, 32);
 }
 
-// Packed A and B, `blocks` times 32 steps of the reduction: of A (16, 32) words, row r beside row r + 16; of B a panel's (16, 32).
-template <bool BOTH>
-static void tile_packed_amx(std::size_t blocks, const char* a, const char* b, float* c, bool from_c) {
-  start_tiles<BOTH>(c, 32, from_c);
-  for (std::size_t i = 0; i < blocks; ++i) {
-    step_tiles<BOTH>(a, a + 64, 2 * 64, b, kPanelBytes);
-    a += kAmxSteps * kPanelBytes;
-    b += kAmxSteps * kPanelBytes;
-  }
-  finish_tiles<BOTH>(c, 32);
-}
-
 }  // namespace GRPO_ISA_NS
 }  // namespace grpo

@@ -20,33 +20,33 @@ static void weight_gradient_amx(ThreadPool& pool, std::size_t M, std::size_t N, 
   pending->count = pending->close ? 0 : rows - blocks * kGradientBlock;
 }
 
-constexpr std::size_t kSplitTiles = 8;         // of 32 rows, that share a pass over W
-constexpr std::size_t kSplitSpan = 2;          // blocks of them that all panels meet before the next ones
-constexpr std::size_t kSplitSums = 512 << 10;  // bytes of results that wait for further blocks
+constexpr std::size_t kPassTiles = 8;         // of 32 rows, that share a pass over W
+constexpr std::size_t kPassSpan = 2;          // blocks of them that all panels meet before the next ones
+constexpr std::size_t kPassSums = 512 << 10;  // bytes of results that wait for further blocks
 
 // dx = dy W, or dx + dy W with `accumulate`.
-static void input_gradient_split(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const float* dy, const float* w, float* dx,
+static void input_gradient_amx(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const float* dy, const float* w, float* dx,
                                  bool accumulate) {
   if (M == 0) return;
   const std::size_t threads = static_cast<std::size_t>(pool.size()), panels = (K + 31) / 32, blocks = (N + 31) / 32, all = (M + 31) / 32;
-  const std::size_t passes = (all + kSplitTiles - 1) / kSplitTiles, most = (all + passes - 1) / passes, work = M * N * K;
+  const std::size_t passes = (all + kPassTiles - 1) / kPassTiles, most = (all + passes - 1) / passes, work = M * N * K;
   // As many runs of panels for every thread.
-  const std::size_t room = kSplitSums / (most * 32 * 32 * sizeof(float)), rounds = (panels + room * threads - 1) / (room * threads);
+  const std::size_t room = kPassSums / (most * 32 * 32 * sizeof(float)), rounds = (panels + room * threads - 1) / (room * threads);
   const std::size_t runs = at_most(panels, rounds * threads), run = (panels + runs - 1) / runs;
-  const std::size_t a_words = 2 * kSplitSpan * kSplitWords, own = (a_words + run * most * 32 * 32) * 4;
+  const std::size_t a_words = 2 * kPassSpan * kBlockWords<float>, own = (a_words + run * most * 32 * 32) * 4;
   for (int t = 0; t < pool.size(); ++t) pool.scratch(t, own);
-  std::uint32_t* const split = static_cast<std::uint32_t*>(pool.scratch(0, own + most * blocks * kSplitWords * 4)) + own / 4;
+  std::uint32_t* const packed = static_cast<std::uint32_t*>(pool.scratch(0, own + most * blocks * kBlockWords<float> * 4)) + own / 4;
   for (std::size_t pass = 0; pass < passes; ++pass) {
     const std::size_t first = all * pass / passes, tiles = all * (pass + 1) / passes - first, begin = 32 * first;
     for_items(pool, work, tiles * blocks, [&](std::size_t i, int) {
       const std::size_t m = begin + i / blocks * 32, n = i % blocks * 32;
-      split_turned(M - m, N - n, dy + m * N + n, N, split + i * kSplitWords);
+      pack_turned(M - m, N - n, dy + m * N + n, N, packed + i * kBlockWords<float>);
     });
     for_items(pool, work, runs, [&](std::size_t item, int thread) {
       const std::size_t p0 = panels * item / runs, p1 = panels * (item + 1) / runs;
       std::uint32_t* const a = static_cast<std::uint32_t*>(pool.scratch(thread, own));
       float* const sums = reinterpret_cast<float*>(a + a_words);
-      multiply_spans(w, K, p0, p1, blocks, kSplitSpan, tiles, split, a, sums, tiles, false);
+      multiply_spans(w, K, p0, p1, blocks, kPassSpan, tiles, packed, a, sums, tiles, false);
       for (std::size_t i = 0; i < (p1 - p0) * tiles; ++i) {
         alignas(64) float c[32 * 32];
         turn_tile(sums + i * 32 * 32, c);
@@ -66,8 +66,8 @@ LinearKernels linear_amx() {
   kernels.input_gradient = [](ThreadPool& pool, DType dtype, std::size_t M, std::size_t N, std::size_t K, const void* dy, const void* w,
                               void* dx, bool accumulate) {
     if (dtype == DType::f32 && K >= amx::kSplitWidth)
-      amx::input_gradient_split(pool, M, N, K, static_cast<const float*>(dy), static_cast<const float*>(w), static_cast<float*>(dx),
-                                accumulate);
+      amx::input_gradient_amx(pool, M, N, K, static_cast<const float*>(dy), static_cast<const float*>(w), static_cast<float*>(dx),
+                              accumulate);
     else others.input_gradient(pool, dtype, M, N, K, dy, w, dx, accumulate);
   };
   kernels.weight_gradient = [](ThreadPool& pool, DType dtype, std::size_t M, std::size_t N, std::size_t K, const void* x, const void* dy,

@@ -11,7 +11,7 @@ namespace GRPO_ISA_NS {
 
 constexpr std::size_t kGradientBlock = 32, kPassBlocks = 16;
 // Bytes of a block of 32 columns, and the strips of 32 of them of one item, which stay in L2 with a panel's blocks.
-template <class T> constexpr std::size_t kBlockBytes = (sizeof(T) == 2 ? kPartWords : kSplitWords) * 4;
+template <class T> constexpr std::size_t kBlockBytes = kBlockWords<T> * 4;
 template <class T> constexpr std::size_t kItemStrips = sizeof(T) == 2 ? 32 : 14;
 
 // `columns` columns of the pending rows and of the new ones after them, as one matrix; zeros after its end.
@@ -66,28 +66,24 @@ struct RowsAhead {
 };
 
 // dw (32 or fewer rows, 32) continues over `blocks` blocks; `next` is fetched meanwhile, and what `rows` holds.
-template <bool BOTH>
-static void multiply_blocks(std::size_t blocks, const char* x, const char* dy, float* dw, bool from_dw, const float*, RowsAhead<bf16>&) {
-  tile_packed_amx<BOTH>(blocks, x, dy, dw, from_dw);
-}
-template <bool BOTH>
-static void multiply_blocks(std::size_t blocks, const char* x, const char* dy, float* dw, bool from_dw, const float* next,
-                            RowsAhead<float>& rows) {
-  Ahead ahead{reinterpret_cast<const char*>(next), static_cast<int>((64 + blocks * kSplitSteps - 1) / (blocks * kSplitSteps))};
+template <class T, bool BOTH>
+static void add_tile(std::size_t blocks, const char* x, const char* dy, float* dw, bool from_dw, const float* next, RowsAhead<T>& rows) {
+  const std::size_t steps = blocks * kBlockSteps<T>;
+  Ahead ahead{reinterpret_cast<const char*>(next), static_cast<int>((64 + steps - 1) / steps)};
   // The next block of both comes from L2.
-  const char *x_ahead = x + kBlockBytes<float>, *dy_ahead = dy + kBlockBytes<float>;
-  multiply_split<BOTH>(blocks, reinterpret_cast<const std::uint32_t*>(x), reinterpret_cast<const std::uint32_t*>(dy), dw, from_dw,
-                       [&]() __attribute__((always_inline)) {
-                         constexpr std::size_t share = kBlockBytes<float> / kSplitSteps;
-                         for (std::size_t byte = 0; byte < share; byte += 64) {
-                           __builtin_prefetch(x_ahead + byte, 0, 3);
-                           __builtin_prefetch(dy_ahead + byte, 0, 3);
-                         }
-                         x_ahead += share;
-                         dy_ahead += share;
-                         fetch(ahead);
-                         rows.fetch();
-                       });
+  const char *x_ahead = x + kBlockBytes<T>, *dy_ahead = dy + kBlockBytes<T>;
+  multiply_blocks<T, BOTH>(blocks, reinterpret_cast<const std::uint32_t*>(x), reinterpret_cast<const std::uint32_t*>(dy), dw, from_dw,
+                           [&]() __attribute__((always_inline)) {
+                             constexpr std::size_t share = kBlockBytes<T> / kBlockSteps<T>;
+                             for (std::size_t byte = 0; byte < share; byte += 64) {
+                               __builtin_prefetch(x_ahead + byte, 0, 3);
+                               __builtin_prefetch(dy_ahead + byte, 0, 3);
+                             }
+                             x_ahead += share;
+                             dy_ahead += share;
+                             fetch(ahead);
+                             rows.fetch();
+                           });
 }
 
 // Blocks b0 ... b0 + count of x as A, in strips of 32 columns: strip s, block b at to + (s count + b) kBlockBytes.
@@ -128,8 +124,8 @@ static void add_strips(ThreadPool& pool, const GradientRows<T>& x, const Gradien
         float* const to = dw + (p * K + 32 * s) * 32;
         const float* const next = s + 1 < s1 ? to + 32 * 32 : dw + ((p + 1) * K + 32 * s0) * 32;
         const char* const of_x = packed_x + s * count * bytes;
-        if (rows > 16) multiply_blocks<true>(count, of_x, packed_dy, to, accumulate, next, ahead);
-        else multiply_blocks<false>(count, of_x, packed_dy, to, accumulate, next, ahead);
+        if (rows > 16) add_tile<T, true>(count, of_x, packed_dy, to, accumulate, next, ahead);
+        else add_tile<T, false>(count, of_x, packed_dy, to, accumulate, next, ahead);
       }
     }
   });

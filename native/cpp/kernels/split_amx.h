@@ -1,6 +1,7 @@
 #pragma once
-// Products of float32 on AMX: every number is the sum of three bf16, x = x0 + x1 + x2, each the nearest to what the earlier leave (halves
-// go up), which is exact: 3 times 8 bits. A product takes six of the nine pairs of parts, block after block of 32 elements of the reduction:
+// Blocks of 32 by 32 numbers for the tile registers of AMX (amx_tiles.h), and products of float32 in them: every number is the sum of
+// three bf16, x = x0 + x1 + x2, each the nearest to what the earlier leave (halves go up), which is exact: 3 times 8 bits. A product
+// takes six of the nine pairs of parts, block after block of 32 elements of the reduction:
 //   c = c + x0 y2 + x1 y1 + x0 y1 + x2 y0 + x1 y0 + x0 y0,  each a tdpbf16ps (amx_tiles.h)
 // What is left out is at most 2^-23 of |x y|, mostly far less and of either sign; c is rounded 6 times in 32 elements, not 32 times: the
 // errors are below those of a chain (tests/native/linear-paths.test.ts). Infinity and numbers within 2^-9 of the largest make NaN; parts
@@ -16,9 +17,10 @@ namespace GRPO_ISA_NS {
 // Columns K of a weight from which its float32 gradients are made of parts; for narrower ones it would not pay.
 constexpr std::size_t kSplitWidth = 320;
 
-// A block of 32 elements of the reduction, by 32 rows of A or columns of B: three parts of 16 lines of 32 words. Of A, line r is row r
-// beside row r + 16, 16 pairs each; of B, line i is pair i of the 32 columns.
-constexpr std::size_t kPartWords = kAmxSteps * 32, kSplitWords = 3 * kPartWords;
+// A block of 32 elements of the reduction, by 32 rows of A or columns of B: 16 lines of 32 words, of float32 three times, one for each
+// part. Of A, line r is row r beside row r + 16, 16 pairs each; of B, line i is pair i of the 32 columns.
+constexpr std::size_t kPartWords = kAmxSteps * 32;
+template <class T> constexpr std::size_t kBlockWords = (sizeof(T) == 4 ? 3 : 1) * kPartWords;
 
 // The first part of what `x` still holds, as a float whose low half is zero; the rest stays in x.
 GRPO_INLINE __m512i take_part(v16& x) {
@@ -57,31 +59,31 @@ GRPO_INLINE Line load_line(const float* p, std::size_t n) {
 }
 
 // A block of A from 32 lines of 32 numbers, `stride` apart: of the first `rows` lines the first `columns`, zeros elsewhere.
-static void split_lines(std::size_t rows, std::size_t columns, const float* from, std::size_t stride, std::uint32_t* to) {
+static void pack_lines(std::size_t rows, std::size_t columns, const float* from, std::size_t stride, std::uint32_t* to) {
   for (std::size_t r = 0; r < 32; ++r) {
     const Line line = load_line(from + r * stride, r < rows ? columns : 0);
     split_row(line.x, line.y, to + r % 16 * 32 + r / 16 * 16);
   }
 }
-
 // A part of a block of A as one of B whose columns are its rows, or the other way round.
 GRPO_INLINE void turn_part(const std::uint32_t* from, std::uint32_t* to) {
   for (std::size_t half = 0; half < 32; half += 16)
     transpose_block(reinterpret_cast<const float*>(from) + half, reinterpret_cast<float*>(to) + half, 16);
 }
 
-// A block of B whose columns are 32 lines of 32 numbers; as split_lines.
-static void split_turned(std::size_t rows, std::size_t columns, const float* from, std::size_t stride, std::uint32_t* to) {
-  alignas(64) std::uint32_t block[kSplitWords];
-  split_lines(rows, columns, from, stride, block);
-  for (std::size_t part = 0; part < kSplitWords; part += kPartWords) turn_part(block + part, to + part);
+// A block of B whose columns are 32 lines of 32 numbers; as pack_lines.
+static void pack_turned(std::size_t rows, std::size_t columns, const float* from, std::size_t stride, std::uint32_t* to) {
+  alignas(64) std::uint32_t block[kBlockWords<float>];
+  pack_lines(rows, columns, from, stride, block);
+  for (std::size_t part = 0; part < kBlockWords<float>; part += kPartWords) turn_part(block + part, to + part);
 }
 
-constexpr std::size_t kSplitSteps = 6;
+// Products of tiles of A in a block.
+template <class T> constexpr std::size_t kBlockSteps = sizeof(T) == 4 ? 6 : 1;
 
-// c (rows, 32) continues over `blocks` blocks, rows 16 and on if BOTH; meanwhile() is called kSplitSteps times in each.
-template <bool BOTH, class F>
-GRPO_INLINE void multiply_split(std::size_t blocks, const std::uint32_t* a, const std::uint32_t* b, float* c, bool from_c, F&& meanwhile) {
+// c (rows, 32) continues over `blocks` blocks, rows 16 and on if BOTH; meanwhile() is called kBlockSteps times in each.
+template <class T, bool BOTH, class F>
+GRPO_INLINE void multiply_blocks(std::size_t blocks, const std::uint32_t* a, const std::uint32_t* b, float* c, bool from_c, F&& meanwhile) {
   start_tiles<BOTH>(c, 32, from_c);
   const auto load_b = [&](std::size_t part) __attribute__((always_inline)) {
     _tile_loadd(6, b + part * kPartWords, 128);
@@ -98,16 +100,21 @@ GRPO_INLINE void multiply_split(std::size_t blocks, const std::uint32_t* a, cons
     }
     meanwhile();
   };
-  for (const std::uint32_t* const end = a + blocks * kSplitWords; a < end; a += kSplitWords, b += kSplitWords) {
-    load_b(2);
-    step(0);
-    load_b(1);
-    step(1);
-    step(0);
-    load_b(0);
-    step(2);
-    step(1);
-    step(0);
+  for (const std::uint32_t* const end = a + blocks * kBlockWords<T>; a < end; a += kBlockWords<T>, b += kBlockWords<T>) {
+    if (sizeof(T) == 4) {
+      load_b(2);
+      step(0);
+      load_b(1);
+      step(1);
+      step(0);
+      load_b(0);
+      step(2);
+      step(1);
+      step(0);
+    } else {
+      load_b(0);
+      step(0);
+    }
   }
   finish_tiles<BOTH>(c, 32);
 }
@@ -122,10 +129,11 @@ static void turn_tile(const float* from, float* to) {
 
 constexpr std::size_t kMostSpan = 8;
 
-// Blocks of W as A: block n of panel k is 32 lines, columns k of W, of 32 numbers n each, 4 KB of memory. Lines after K are zero.
-class SplitWeights {
+// Blocks of W (N, K), in panels, as A: block n of panel k has the columns k of W as its rows, 32 numbers n each, one after the other in 4 KB
+// of memory. Rows after K are zero.
+class WeightBlocks {
  public:
-  SplitWeights(const float* w, std::size_t K) : w_(w), K_(K) {}
+  WeightBlocks(const float* w, std::size_t K) : w_(w), K_(K) {}
 
   // Next come blocks n ... n + count of panel k, into `to`; those at `after` will follow.
   void start(std::size_t k, std::size_t n, std::size_t count, const float* after, std::uint32_t* to) {
@@ -134,15 +142,15 @@ class SplitWeights {
     to_ = to;
     unit_ = 0;
     end_ = count * 16;
-    lines_ = K_ - 32 * k;
+    rows_ = K_ - 32 * k;
   }
   // Memory of a block.
   const float* at(std::size_t k, std::size_t n) const { return w_ + (n * K_ + 32 * k) * 32; }
 
-  // Goes on by at most so many units, of two lines each.
+  // Goes on by at most so many units, of two rows each.
   __attribute__((always_inline)) void convert(std::size_t units) {
     for (const std::size_t end = unit_ + units < end_ ? unit_ + units : end_; unit_ < end; ++unit_) {
-      const float* const lines = unit(unit_);
+      const float* const from = unit(unit_);
       const char *const near = reinterpret_cast<const char*>(unit(unit_ + 3)), *const far = reinterpret_cast<const char*>(unit(unit_ + 11));
 #pragma GCC unroll 4
       for (int line = 0; line < 4; ++line) {
@@ -150,10 +158,10 @@ class SplitWeights {
         __builtin_prefetch(far + 64 * line, 0, 2);
       }
       const std::size_t r = unit_ % 16 * 2;
-      const __mmask16 first = r < lines_ ? 0xffff : 0, second = r + 1 < lines_ ? 0xffff : 0;
-      std::uint32_t* const to = to_ + unit_ / 16 * kSplitWords + r % 16 * 32 + r / 16 * 16;
-      split_row({_mm512_maskz_loadu_ps(first, lines)}, {_mm512_maskz_loadu_ps(first, lines + 16)}, to);
-      split_row({_mm512_maskz_loadu_ps(second, lines + 32)}, {_mm512_maskz_loadu_ps(second, lines + 48)}, to + 32);
+      const __mmask16 first = r < rows_ ? 0xffff : 0, second = r + 1 < rows_ ? 0xffff : 0;
+      std::uint32_t* const to = to_ + unit_ / 16 * kBlockWords<float> + r % 16 * 32 + r / 16 * 16;
+      split_row({_mm512_maskz_loadu_ps(first, from)}, {_mm512_maskz_loadu_ps(first, from + 16)}, to);
+      split_row({_mm512_maskz_loadu_ps(second, from + 32)}, {_mm512_maskz_loadu_ps(second, from + 48)}, to + 32);
     }
   }
 
@@ -161,7 +169,7 @@ class SplitWeights {
   const float* unit(std::size_t u) const { return from_[u / 16] + u % 16 * 64; }
 
   const float* w_;
-  std::size_t K_, unit_ = 0, end_ = 0, lines_ = 0;
+  std::size_t K_, unit_ = 0, end_ = 0, rows_ = 0;
   const float* from_[kMostSpan + 1];
   std::uint32_t* to_ = nullptr;
 };
@@ -178,13 +186,13 @@ static void multiply_spans(const float* w, std::size_t K, std::size_t p0, std::s
     return Chunk{panel, block, block >= blocks ? 0 : blocks - block < span ? blocks - block : span};
   };
   const auto after = [&](const Chunk& c) { return c.panel + 1 < p1 ? chunk_at(c.panel + 1, c.block) : chunk_at(p0, c.block + span); };
-  std::uint32_t *now = a, *then = a + span * kSplitWords;
-  SplitWeights weights(w, K);
+  std::uint32_t *now = a, *then = a + span * kBlockWords<float>;
+  WeightBlocks weights(w, K);
   const auto start = [&](const Chunk& c, std::uint32_t* to) {
     const Chunk next = after(c);
     weights.start(c.panel, c.block, c.count, next.count > 0 ? weights.at(next.panel, next.block) : weights.at(p0, 0), to);
   };
-  const std::size_t units = (16 + tiles * kSplitSteps - 1) / (tiles * kSplitSteps);
+  const std::size_t units = (16 + tiles * kBlockSteps<float> - 1) / (tiles * kBlockSteps<float>);
   Registers registers;
   registers.set_up(32);
   Chunk chunk = chunk_at(p0, 0);
@@ -193,16 +201,18 @@ static void multiply_spans(const float* w, std::size_t K, std::size_t p0, std::s
   while (chunk.count > 0) {
     const Chunk next = after(chunk);
     start(next, then);
+    constexpr std::size_t kStepLines = kBlockWords<float> / 16 / kBlockSteps<float>;
     // The panels share the fetching of the next span of dy among them.
-    const std::size_t later = chunk.block + span < blocks ? chunk.block + span : 0, lines = (16 + p1 - p0 - 1) / (p1 - p0);
+    const std::size_t later = chunk.block + span < blocks ? chunk.block + span : 0, lines = (kStepLines + p1 - p0 - 1) / (p1 - p0);
     for (std::size_t t = 0; t < tiles; ++t) {
-      const char* const from = reinterpret_cast<const char*>(dy + (t * blocks + later) * kSplitWords);
-      Ahead ahead{from + (chunk.panel - p0) * lines * kSplitSteps * 64 * chunk.count, static_cast<int>(lines)};
-      multiply_split<true>(chunk.count, now, dy + (t * blocks + chunk.block) * kSplitWords, c + ((chunk.panel - p0) * c_tiles + t) * 32 * 32,
-                     from_c || chunk.block > 0, [&]() __attribute__((always_inline)) {
-                       weights.convert(units);
-                       fetch(ahead);
-                     });
+      const char* const from = reinterpret_cast<const char*>(dy + (t * blocks + later) * kBlockWords<float>);
+      Ahead ahead{from + (chunk.panel - p0) * lines * kBlockSteps<float> * 64 * chunk.count, static_cast<int>(lines)};
+      multiply_blocks<float, true>(chunk.count, now, dy + (t * blocks + chunk.block) * kBlockWords<float>,
+                               c + ((chunk.panel - p0) * c_tiles + t) * 32 * 32, from_c || chunk.block > 0,
+                               [&]() __attribute__((always_inline)) {
+                                 weights.convert(units);
+                                 fetch(ahead);
+                               });
     }
     weights.convert(next.count * 16);
     chunk = next;

@@ -194,7 +194,7 @@ static void add_splits(ThreadPool& pool, const BackwardChunk<float>& c, std::siz
     const std::size_t count = smaller(tiles - first, kSplitRows / 32);
     maybe_parallel(pool, work, count * blocks, [&](std::size_t i, int) {
       const std::size_t m = (first + i / blocks) * 32, n = i % blocks * 32;
-      split_turned(c.rows - m, columns - n, dl + m * kStride + n, kStride, split + i * kSplitWords);
+      pack_turned(c.rows - m, columns - n, dl + m * kStride + n, kStride, split + i * kBlockWords<float>);
     });
     maybe_parallel(pool, work, items, [&](std::size_t item, int thread) {
       const std::size_t p0 = panels * item / items, p1 = panels * (item + 1) / items;
