@@ -149,7 +149,7 @@ test("linearLogprob's backward agrees with central differences in float64", asyn
 
 test("linearLogprob's float32 and bf16 gradients agree with float64", async () => {
   for (const dtype of ["f32", "bf16"] as const) {
-    for (const [rows, cols, vocab, limit] of sizes) {
+    for (const [rows, cols, vocab, limit] of [...sizes, [70, 333, 700, 690]] as const) {
       const c = makeCase(rows, cols, vocab, limit, dtype, 2);
       const exact: Case = {
         ...c,
