@@ -26,7 +26,7 @@ constexpr std::size_t kPassSums = 512 << 10;  // bytes of results that wait for 
 
 // dx = dy W, or dx + dy W with `accumulate`.
 static void input_gradient_amx(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const float* dy, const float* w, float* dx,
-                                 bool accumulate) {
+                               bool accumulate) {
   if (M == 0) return;
   const std::size_t threads = static_cast<std::size_t>(pool.size()), panels = (K + 31) / 32, blocks = (N + 31) / 32, all = (M + 31) / 32;
   const std::size_t passes = (all + kPassTiles - 1) / kPassTiles, most = (all + passes - 1) / passes, work = M * N * K;
