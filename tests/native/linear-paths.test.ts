@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { loadAddon } from "../../src/native/load.js";
 import { rounded, run, sizes } from "./linear-run.js";
 
-/** Columns from which AMX makes float32 gradients of parts: kSplitWidth of native/cpp/kernels/split_amx.h. */
+/** Columns from which AMX makes float32 gradients of parts: kSplitWidth of native/cpp/kernels/blocks_amx.h. */
 const splitWidth = 320;
 
 /** Hashes of the results that are the same on every instruction set, and of those whose order of summation AMX has to itself. */

@@ -22,8 +22,8 @@ inline void relax() {
 #endif
 }
 
-// The items of one thread. `state` = epoch (24 bits) | end (20) | next (20) in one word: a claim is one compare-and-swap that succeeds only for the
-// job it was read from, so a late worker can never take an item of a job that is over.
+// The items of one thread. `state` = epoch (24 bits) | end (20) | next (20) in one word: a claim is one compare-and-swap that succeeds
+// only for the job it was read from, so a late worker can never take an item of a job that is over.
 struct alignas(64) Range {
   std::atomic<std::uint64_t> state{0};
   bool empty(std::memory_order order) const {
@@ -94,7 +94,8 @@ struct ThreadPool::Impl {
   }
 };
 
-ThreadPool::ThreadPool(int threads) : impl_(new Impl(threads < 1 ? 1 : static_cast<std::size_t>(threads))), threads_(threads < 1 ? 1 : threads) {
+ThreadPool::ThreadPool(int threads) : threads_(threads < 1 ? 1 : threads) {
+  impl_ = new Impl(static_cast<std::size_t>(threads_));
   for (int t = 1; t < threads_; ++t) impl_->workers.emplace_back([this, t] { impl_->worker(t); });
 }
 
@@ -119,10 +120,10 @@ void ThreadPool::run(std::size_t items, void (*body)(void*, std::size_t, int), v
   p.context = context;
   p.done.store(0, std::memory_order_relaxed);
   ++p.epoch;
-  // The caller's own range comes last: the others start meanwhile.
+  // The caller's own range comes last, so that the others start meanwhile, and is never the smaller one.
   const std::size_t threads = p.ranges.size();
   for (std::size_t t = threads; t-- > 0;) {
-    const std::uint64_t first = items * t / threads, end = items * (t + 1) / threads;
+    const std::uint64_t first = (items * t + threads - 1) / threads, end = (items * (t + 1) + threads - 1) / threads;
     p.ranges[t].state.store((p.epoch << (2 * kFieldBits)) | (end << kFieldBits) | first, std::memory_order_seq_cst);
   }
   if (p.sleepers.load(std::memory_order_seq_cst) > 0) {

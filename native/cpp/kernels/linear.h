@@ -12,7 +12,7 @@
 //   weight_gradient  over rows m ascending, from the stored dw or 0, one row after the other: any cut of the rows gives the same bits
 //   bias_gradient    sum over rows m ascending, from the stored dbias
 // On AMX bf16 is summed in blocks of 32 (kernels/amx_tiles.h), and so are the gradients of wide layers in float32, whose factors are split
-// in three (kernels/split_amx.h): the same for every M, thread count and tile, and for any cut of the rows of a weight gradient,
+// in three (kernels/blocks_amx.h): the same for every M, thread count and tile, and for any cut of the rows of a weight gradient,
 // whose block goes on in the next call (PendingRows).
 // Nothing may alias, except that y may be `residual`.
 #include <cstddef>

@@ -24,6 +24,8 @@ constexpr std::size_t kPassTiles = 8;         // of 32 rows, that share a pass o
 constexpr std::size_t kPassSpan = 2;          // blocks of them that all panels meet before the next ones
 constexpr std::size_t kPassSums = 512 << 10;  // bytes of results that wait for further blocks
 
+static_assert(kPassSpan <= kMostSpan);
+
 // dx = dy W, or dx + dy W with `accumulate`.
 static void input_gradient_amx(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const float* dy, const float* w, float* dx,
                                bool accumulate) {
@@ -37,13 +39,13 @@ static void input_gradient_amx(ThreadPool& pool, std::size_t M, std::size_t N, s
   for (int t = 0; t < pool.size(); ++t) pool.scratch(t, own);
   std::uint32_t* const packed = static_cast<std::uint32_t*>(pool.scratch(0, own + most * blocks * kBlockWords<float> * 4)) + own / 4;
   for (std::size_t pass = 0; pass < passes; ++pass) {
-    const std::size_t first = all * pass / passes, tiles = all * (pass + 1) / passes - first, begin = 32 * first;
+    const std::size_t first = cut(all, passes, pass), tiles = cut(all, passes, pass + 1) - first, begin = 32 * first;
     for_items(pool, work, tiles * blocks, [&](std::size_t i, int) {
       const std::size_t m = begin + i / blocks * 32, n = i % blocks * 32;
       pack_turned(M - m, N - n, dy + m * N + n, N, packed + i * kBlockWords<float>);
     });
     for_items(pool, work, runs, [&](std::size_t item, int thread) {
-      const std::size_t p0 = panels * item / runs, p1 = panels * (item + 1) / runs;
+      const std::size_t p0 = cut(panels, runs, item), p1 = cut(panels, runs, item + 1);
       std::uint32_t* const a = static_cast<std::uint32_t*>(pool.scratch(thread, own));
       float* const sums = reinterpret_cast<float*>(a + a_words);
       multiply_spans(w, K, p0, p1, blocks, kPassSpan, tiles, packed, a, sums, tiles, false);

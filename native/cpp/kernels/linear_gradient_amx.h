@@ -4,7 +4,7 @@
 #include "kernels/gemm_multiply_simd.h"
 #include "kernels/gemm_pack_simd.h"
 #include "kernels/linear.h"
-#include "kernels/split_amx.h"
+#include "kernels/blocks_amx.h"
 
 namespace grpo {
 namespace GRPO_ISA_NS {

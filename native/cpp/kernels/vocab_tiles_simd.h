@@ -13,8 +13,8 @@ namespace GRPO_ISA_NS {
 
 GRPO_INLINE std::size_t vectors(std::size_t n) { return (n + 15) / 16; }
 GRPO_INLINE std::size_t smaller(std::size_t a, std::size_t b) { return a < b ? a : b; }
-// Rows of tile t when `rows` are cut evenly into `tiles`.
-GRPO_INLINE std::size_t cut_rows(std::size_t rows, std::size_t tiles, std::size_t t) { return rows * t / tiles; }
+// First of piece i when `total` are cut evenly into `pieces`.
+GRPO_INLINE std::size_t cut_rows(std::size_t total, std::size_t pieces, std::size_t i) { return total * i / pieces; }
 
 GRPO_INLINE void store_logits(std::size_t rows, const float* c, float* out, std::size_t ldo) {
   for (std::size_t r = 0; r < rows; ++r) {
@@ -112,7 +112,7 @@ template <class T> constexpr std::size_t kGradTiles = kMostRows<T> > kTileRows ?
 constexpr std::size_t kStride = kVocabTile + 32, kGradPanels = 4, kGradStrips = 20, kChainRows = 192;
 
 // Whether the weight gradient takes rows in blocks (linear_gradient_amx.h), rather than one by one, and whether the input gradient
-// multiplies float32 in parts (split_amx.h).
+// multiplies float32 in parts (blocks_amx.h).
 template <class T> GRPO_INLINE bool adds_blocks([[maybe_unused]] std::size_t cols) {
 #if defined(__AMX_BF16__)
   return sizeof(T) == 2 || cols >= kSplitWidth;
@@ -124,6 +124,7 @@ template <class T> GRPO_INLINE bool splits(std::size_t cols) { return sizeof(T) 
 
 #if defined(__AMX_BF16__)
 constexpr std::size_t kSplitRows = 256, kChainSpan = 8;  // rows of dl that are split at a time; blocks of them that a panel meets
+static_assert(kChainSpan <= kMostSpan);
 #endif
 
 // Scratch of a chunk: dl row by row; dl in panels, as steps of chains over rows; h in strips of kTileRows columns, likewise; chains
@@ -143,7 +144,7 @@ struct ChunkLayout {
         chain_bytes(panels * chain_rows * 32 * sizeof(float)) {
 #if defined(__AMX_BF16__)
     if (adds_blocks<T>(cols)) {
-      dl_bytes = splits<T>(cols) ? smaller(chain_rows, kSplitRows) * kVocabTile * 6 : 0;
+      dl_bytes = splits<T>(cols) ? smaller(chain_rows, kSplitRows) / 32 * (kVocabTile / 32) * kBlockBytes<T> : 0;
       h_bytes = panels * ((rows + kGradientBlock - 1) / kGradientBlock + 1) * kBlockBytes<T>;  // one more with pending rows
     }
 #endif
@@ -197,7 +198,7 @@ static void add_splits(ThreadPool& pool, const BackwardChunk<float>& c, std::siz
       pack_turned(c.rows - m, columns - n, dl + m * kStride + n, kStride, split + i * kBlockWords<float>);
     });
     maybe_parallel(pool, work, items, [&](std::size_t item, int thread) {
-      const std::size_t p0 = panels * item / items, p1 = panels * (item + 1) / items;
+      const std::size_t p0 = cut_rows(panels, items, item), p1 = cut_rows(panels, items, item + 1);
       multiply_spans(w, cols, p0, p1, blocks, kChainSpan, count, split, static_cast<std::uint32_t*>(pool.scratch(thread, 0)),
                      chain + (p0 * tiles + first) * 32 * 32, tiles, true);
     });
@@ -263,8 +264,12 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
   const bool in_blocks = adds_blocks<T>(cols);
 #if defined(__AMX_BF16__)
   const ChunkRows<T> chunk(c);
-  for (int t = 0; t < pool.size(); ++t) pool.scratch(t, 2 * (chunk.blocks > kChainSpan ? chunk.blocks : kChainSpan) * kBlockBytes<T>);
-  if (c.dw && in_blocks) pack_strips(pool, chunk.h, 0, chunk.blocks, strips);
+  if (in_blocks) {
+    // For the blocks of a panel of dl, or two spans of W.
+    const std::size_t most = chunk.blocks > 2 * kChainSpan ? chunk.blocks : 2 * kChainSpan;
+    for (int t = 0; t < pool.size(); ++t) pool.scratch(t, most * kBlockBytes<T>);
+    if (c.dw) pack_strips(pool, chunk.h, 0, chunk.blocks, strips);
+  }
 #endif
 
   if (c.dw && !in_blocks) {
@@ -323,7 +328,9 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
     c.pending->count = c.pending->close ? 0 : chunk.rows - chunk.blocks * kGradientBlock;
   }
   if (splits<T>(cols))
-    maybe_parallel(pool, rows * cols * 4, layout.panels * layout.chain_rows / 32, [&](std::size_t i, int) { turn_tile(chain + i * 1024, chain + i * 1024); });
+    maybe_parallel(pool, rows * cols * 4, layout.panels * layout.chain_rows / 32, [&](std::size_t i, int) {
+      turn_tile(chain + i * 32 * 32, chain + i * 32 * 32);
+    });
 #endif
   maybe_parallel(pool, rows * cols, rows, [&](std::size_t r, int) {
     for (std::size_t k = 0; k < cols; k += 16) {

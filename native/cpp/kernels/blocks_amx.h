@@ -65,6 +65,7 @@ static void pack_lines(std::size_t rows, std::size_t columns, const float* from,
     split_row(line.x, line.y, to + r % 16 * 32 + r / 16 * 16);
   }
 }
+
 // A part of a block of A as one of B whose columns are its rows, or the other way round.
 GRPO_INLINE void turn_part(const std::uint32_t* from, std::uint32_t* to) {
   for (std::size_t half = 0; half < 32; half += 16)
@@ -127,7 +128,7 @@ static void turn_tile(const float* from, float* to) {
   std::memcpy(to, c, sizeof(c));
 }
 
-constexpr std::size_t kMostSpan = 8;
+constexpr std::size_t kMostSpan = 8;  // blocks of a panel that are converted together
 
 // Blocks of W (N, K), in panels, as A: block n of panel k has the columns k of W as its rows, 32 numbers n each, one after the other in 4 KB
 // of memory. Rows after K are zero.
