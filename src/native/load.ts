@@ -41,7 +41,8 @@ export function loadAddon(): Addon {
       });
     }
     try {
-      loaded = createRequire(import.meta.url)(path) as Addon;
+      // A copy, because the properties of an exports object are looked up by hashing at every call.
+      loaded = { ...(createRequire(import.meta.url)(path) as Addon) };
     } catch (cause) {
       const { message } = cause as Error;
       if (message.startsWith("GRPO_ISA")) {

@@ -197,6 +197,18 @@ GRPO_INLINE v16 even_half(p16 a) {
 }
 #endif
 
+// Lanes 0-7 and 8-15 exchanged; lanes 0-3 and 4-7, 8-11 and 12-15 exchanged.
+#if defined(__AVX512F__)
+GRPO_INLINE v16 swap_eights(v16 a) { return {_mm512_shuffle_f32x4(a.v, a.v, 0x4e)}; }
+GRPO_INLINE v16 swap_fours(v16 a) { return {_mm512_shuffle_f32x4(a.v, a.v, 0xb1)}; }
+#elif defined(__AVX2__)
+GRPO_INLINE v16 swap_eights(v16 x) { return {x.b, x.a}; }
+GRPO_INLINE v16 swap_fours(v16 x) { return {_mm256_permute2f128_ps(x.a, x.a, 1), _mm256_permute2f128_ps(x.b, x.b, 1)}; }
+#else
+GRPO_INLINE v16 swap_eights(v16 a) { GRPO_NEON_MAP(a.v[i ^ 2]); }
+GRPO_INLINE v16 swap_fours(v16 a) { GRPO_NEON_MAP(a.v[i ^ 1]); }
+#endif
+
 // acc + a.odd * b.odd, then + a.even * b.even, each rounded once: what vdpbf16ps does. Without the instruction, two fused
 // multiply-adds on widened halves give the same bits wherever no subnormal number appears.
 GRPO_INLINE v16 dot_pairs(v16 acc, p16 a, p16 b) {

@@ -1,32 +1,22 @@
 #pragma once
 // Sixteen columns of a row at a time. Include from instruction-set files only.
-#include "core/simd.h"
+#include "kernels/partial_simd.h"
 
 namespace grpo {
 namespace GRPO_ISA_NS {
 
 // A whole group of sixteen columns.
 struct All {
-  __attribute__((always_inline)) v16 load(const float* p) const { return load16(p); }
-  __attribute__((always_inline)) v16 load(const bf16* p) const { return load_bf16(p); }
-  __attribute__((always_inline)) void store(float* p, v16 a) const { store16(p, a); }
-  __attribute__((always_inline)) void store(bf16* p, v16 a) const { store_bf16(p, a); }
+  template <class T> __attribute__((always_inline)) v16 load(const T* p) const { return load_lanes(p); }
+  template <class T> __attribute__((always_inline)) void store(T* p, v16 a) const { store_lanes(p, a); }
   __attribute__((always_inline)) v16 keep(v16 a) const { return a; }
 };
 
 // The last n < 16 columns: the other lanes load as zero and are not stored.
 struct First {
   std::size_t n;
-  template <class T> __attribute__((always_inline)) v16 load(const T* p) const {
-    T t[16] = {};
-    for (std::size_t i = 0; i < n; ++i) t[i] = p[i];
-    return All{}.load(t);
-  }
-  template <class T> __attribute__((always_inline)) void store(T* p, v16 a) const {
-    T t[16];
-    All{}.store(t, a);
-    for (std::size_t i = 0; i < n; ++i) p[i] = t[i];
-  }
+  template <class T> __attribute__((always_inline)) v16 load(const T* p) const { return load_first(p, n); }
+  template <class T> __attribute__((always_inline)) void store(T* p, v16 a) const { store_first(p, a, n); }
   // Zero in the lanes beyond n.
   __attribute__((always_inline)) v16 keep(v16 a) const {
     float t[16];

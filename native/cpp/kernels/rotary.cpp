@@ -32,13 +32,26 @@ struct Rotary {
 
   const C* angles(std::size_t row) const { return table + static_cast<std::size_t>(s.position[row]) * dim; }
 
+  // f(norm, head, 1) for heads with a norm, f(nullptr, first head, count) for heads beside each other that have none.
+  template <class F>
+  void each_part(F&& f) const {
+    const auto part = [&](const T* norm, std::size_t first, std::size_t end) {
+      if (!norm) return f(norm, first, end - first);
+      for (std::size_t h = first; h < end; ++h) f(norm, h, std::size_t{1});
+    };
+    if (!q_norm && !k_norm) return part(nullptr, 0, turned);
+    part(q_norm, 0, s.heads);
+    part(k_norm, s.heads, turned);
+  }
+
   void forward(const T* x, T* y) const {
     for_ranges(pool, s.rows, width, [&](std::size_t begin, std::size_t end) {
       for (std::size_t row = begin; row < end; ++row) {
-        for (std::size_t h = 0; h < turned; ++h) {
+        each_part([&](const T* norm, std::size_t h, std::size_t count) {
           const std::size_t at = row * width + h * dim;
-          head.forward(dim, angles(row), h < s.heads ? q_norm : k_norm, epsilon, x + at, y + at);
-        }
+          if (norm) head.forward(dim, angles(row), norm, epsilon, x + at, y + at);
+          else head.turn(count, dim, angles(row), false, x + at, y + at, false);
+        });
         if (x != y) std::memcpy(y + row * width + turned * dim, x + row * width + turned * dim, s.kv_heads * dim * sizeof(T));
       }
     });
@@ -69,12 +82,12 @@ struct Rotary {
 
   // `inverse`: kept 1 / rms of each head, or nullptr.
   void backward_row(std::size_t row, const T* x, const T* dy, T* dx, bool accumulate, C* inverse) const {
-    for (std::size_t h = 0; h < turned; ++h) {
+    each_part([&](const T* norm, std::size_t h, std::size_t count) {
       const std::size_t at = row * width + h * dim;
-      const T* norm = h < s.heads ? q_norm : k_norm;
-      const C kept = head.backward(dim, angles(row), norm, epsilon, norm ? x + at : nullptr, dy + at, dx + at, accumulate);
+      if (!norm) return head.turn(count, dim, angles(row), true, dy + at, dx + at, accumulate);
+      const C kept = head.backward(dim, angles(row), norm, epsilon, x + at, dy + at, dx + at, accumulate);
       if (inverse) inverse[row * turned + h] = kept;
-    }
+    });
     if (dx == dy) return;
     for (std::size_t i = row * width + turned * dim; i < (row + 1) * width; ++i)
       store(dx[i], accumulate ? load(dx[i]) + load(dy[i]) : load(dy[i]));

@@ -3,14 +3,17 @@
 
 namespace grpo {
 
-// One head of one row; what an instruction set implements of AttentionKernels::rotary and rotary_backward. `table` is the row
-// of the head's position. Sums over a head take sixteen lanes (element i in lane i % 16) and a fixed lane tree.
+// Heads of one row; what an instruction set implements of AttentionKernels::rotary and rotary_backward. `table` is the row of the
+// row's position. Sums over a head take sixteen lanes (element i in lane i % 16) and a fixed lane tree.
 template <class T>
 struct RotaryHead {
   using C = compute_t<T>;
-  // norm may be nullptr; y may be x without one.
+  // `heads` heads beside each other without a norm: turned by the angles into y, or, with `back`, by the angles' negatives, which is
+  // the gradient. y may be x.
+  void (*turn)(std::size_t heads, std::size_t dim, const C* table, bool back, const T* x, T* y, bool accumulate);
+  // One head with a norm.
   void (*forward)(std::size_t dim, const C* table, const T* norm, C epsilon, const T* x, T* y);
-  // Returns the 1 / rms of the head, 1 without a norm; dx may be dy without one.
+  // The same; returns the 1 / rms of the head.
   C (*backward)(std::size_t dim, const C* table, const T* norm, C epsilon, const T* x, const T* dy, T* dx, bool accumulate);
   // dnorm[i] += (gradient after the norm)[i] x[i] inverse, for i = first..first+count-1 and the same + dim / 2.
   void (*norm_gradient)(std::size_t dim, std::size_t first, std::size_t count, const C* table, C inverse, const T* x, const T* dy,
