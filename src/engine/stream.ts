@@ -189,10 +189,8 @@ function projected(rows: Tensor, run: RowRun, layer: LayerHalves): Tensor {
 
 function attentionOf(run: RowRun, kv: KvStore, options: StreamOptions): TreeAttentionOptions {
   const { heads, kvHeads, headDim, scale } = options;
-  return { heads, kvHeads, headDim, scale, kv, plan: run.plan, ...queriesOf(run) };
+  return { heads, kvHeads, headDim, scale, kv, plan: run.plan, queryRows: run.queryRows };
 }
-
-const queriesOf = ({ queryRows }: RowRun) => (queryRows === undefined ? {} : { queryRows });
 
 function newStore(x: Tensor, { blocks, kvHeads, headDim }: StreamOptions): KvStore {
   return createKvStore(blocks, kvHeads, headDim, x.dtype as FloatType);

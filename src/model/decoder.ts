@@ -163,10 +163,12 @@ export class Decoder {
     rows?: Int32Array,
   ): Tensor {
     const { project, finish } = layerHalves(p, this.config, this.#rope, input.products);
-    const { kvHeads, headDim } = this.config;
+    const { heads, kvHeads, headDim } = this.config;
     const qkv = project(g, x, input.plan.position);
     const kv = store ?? newKvStore(g, input.blocks, kvHeads, headDim, this.dtype);
-    const attended = treeAttention(g, qkv, { ...this.#attention(input, rows), kv });
+    // Written out, as an object literal with a spread would have a hidden class of its own in every call.
+    const options = { plan: input.plan, kv, heads, kvHeads, headDim, scale: 1 / Math.sqrt(headDim), queryRows: rows };
+    const attended = treeAttention(g, qkv, options);
     g.done(qkv);
     g.done(kv.k);
     g.done(kv.v);
@@ -181,15 +183,12 @@ export class Decoder {
     chunk: number,
     rows?: Int32Array,
   ): Promise<Tensor> {
-    const options = { ...this.#attention(input, rows), blocks: input.blocks, chunk };
+    const { plan, blocks } = input;
+    const { heads, kvHeads, headDim } = this.config;
+    const options = { plan, blocks, heads, kvHeads, headDim, scale: 1 / Math.sqrt(headDim), queryRows: rows, chunk };
     const out = await streamed(g, x, layerHalves(p, this.config, this.#rope), options);
     g.done(x);
     return out;
-  }
-
-  #attention({ plan }: ForwardInput, rows: Int32Array | undefined) {
-    const { heads, kvHeads, headDim } = this.config;
-    return { plan, heads, kvHeads, headDim, scale: 1 / Math.sqrt(headDim), ...(rows && { queryRows: rows }) };
   }
 
   /** Frees weights, gradients and tables. */

@@ -16,7 +16,7 @@ export interface TreeAttentionOptions {
   /** Factor of q . k, usually headDim^-0.5. */
   scale: number;
   /** Rows to attend for, ascending; every row by default. Keys are written for every row in any case. */
-  queryRows?: Int32Array;
+  queryRows?: Int32Array | undefined;
 }
 
 /**
