@@ -188,7 +188,7 @@ static void input_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std::
   });
 }
 
-// Rows that a chain of the weight gradient takes between two visits of its stored value. Even, for the pairs of bf16.
+// About as many rows as a chain of the weight gradient takes between two visits of its stored value.
 constexpr std::size_t kBlockM = 512;
 
 template <class T>
@@ -200,16 +200,19 @@ static void weight_gradient(ThreadPool& pool, std::size_t M, std::size_t N, std:
   }
   const std::size_t panels = (N + 31) / 32, strips = (K + kTileRows - 1) / kTileRows, threads = static_cast<std::size_t>(pool.size());
   const std::size_t group = panels >= 32 * threads ? 4 : panels >= 8 * threads ? 2 : 1, groups = (panels + group - 1) / group;
-  const std::size_t most = steps_of<T>(at_most(M, kBlockM));
+  // Even blocks, of whole pairs of bf16.
+  const std::size_t blocks = M < kBlockM ? 1 : (M + kBlockM / 2) / kBlockM;
+  const std::size_t block_rows = ((M + blocks - 1) / blocks + 1) / 2 * 2, most = steps_of<T>(block_rows);
   // Each thread packs its columns of dy; x is packed once, in thread 0's memory, for all.
   const std::size_t own = group * most * kPanelBytes, shared = strips * most * kTileRows * sizeof(float);
   reserve(pool, own);
   char* const packed = static_cast<char*>(pool.scratch(0, own + shared)) + own;
-  for (std::size_t m0 = 0; m0 < M; m0 += kBlockM) {
-    const std::size_t m1 = at_most(m0 + kBlockM, M), steps = steps_of<T>(m1 - m0);
+  const std::size_t packs = strips >= 8 * threads ? (strips + 7) / 8 : at_most(strips, threads);
+  for (std::size_t m0 = 0; m0 < M; m0 += block_rows) {
+    const std::size_t m1 = at_most(m0 + block_rows, M), steps = steps_of<T>(m1 - m0);
     const std::size_t work = (m1 - m0) * N * K;
-    for_items(pool, work, (strips + 7) / 8, [&](std::size_t item, int) {
-      const std::size_t s0 = item * 8, s1 = at_most(s0 + 8, strips);
+    for_items(pool, work, packs, [&](std::size_t item, int) {
+      const std::size_t s0 = cut(strips, packs, item), s1 = cut(strips, packs, item + 1);
       // 16 rows at a time, so that reads and writes both stay within a few pages.
       for (std::size_t m = m0; m < m1; m += 16) {
         for (std::size_t s = s0; s < s1; ++s) {
