@@ -175,48 +175,34 @@ class WeightBlocks {
   std::uint32_t* to_ = nullptr;
 };
 
-// c (panel, c_tiles, k, m) of panels [p0, p1) = (from_c: c +) W^T dy^T: `dy` has `blocks` blocks of B for each of `tiles` tiles, `a` room for
-// 2 spans, at most kMostSpan blocks each. Each panel takes the blocks of a span before the next panel; while it meets the tiles, the
-// next one is converted.
-static void multiply_spans(const float* w, std::size_t K, std::size_t p0, std::size_t p1, std::size_t blocks, std::size_t span,
-                           std::size_t tiles, const std::uint32_t* dy, std::uint32_t* a, float* c, std::size_t c_tiles, bool from_c) {
-  struct Chunk {
-    std::size_t panel, block, count;
-  };
-  const auto chunk_at = [&](std::size_t panel, std::size_t block) {
-    return Chunk{panel, block, block >= blocks ? 0 : blocks - block < span ? blocks - block : span};
-  };
-  const auto after = [&](const Chunk& c) { return c.panel + 1 < p1 ? chunk_at(c.panel + 1, c.block) : chunk_at(p0, c.block + span); };
-  std::uint32_t *now = a, *then = a + span * kBlockWords<float>;
+// c (panel, c_tiles, k, m) of panels [p0, p1) = (from_c: c +) W^T dy^T over the blocks [n0, n0 + count) of W, kMostSpan at most: those of dy,
+// as B, lie at dy for the first tile, `dy_tile` words further for the next. Each panel meets all tiles; meanwhile the next one is
+// converted, into `a`, which has room for 2 count blocks, and `ahead()` is called kBlockSteps times a block.
+template <class F>
+static void multiply_span(const float* w, std::size_t K, std::size_t p0, std::size_t p1, std::size_t n0, std::size_t count, std::size_t tiles,
+                          const std::uint32_t* dy, std::size_t dy_tile, std::uint32_t* a, float* c, std::size_t c_tiles, bool from_c, F&& ahead) {
+  std::uint32_t *now = a, *then = a + count * kBlockWords<float>;
   WeightBlocks weights(w, K);
-  const auto start = [&](const Chunk& c, std::uint32_t* to) {
-    const Chunk next = after(c);
-    weights.start(c.panel, c.block, c.count, next.count > 0 ? weights.at(next.panel, next.block) : weights.at(p0, 0), to);
+  // After the last panel comes the first of the next span.
+  const auto start = [&](std::size_t p, std::uint32_t* to) {
+    weights.start(p, n0, p < p1 ? count : 0, p + 1 < p1 ? weights.at(p + 1, n0) : weights.at(p0, n0 + count), to);
   };
-  const std::size_t units = (16 + tiles * kBlockSteps<float> - 1) / (tiles * kBlockSteps<float>);
+  // The units of the next panel, spread over the steps.
+  const std::size_t steps = tiles * count * kBlockSteps<float>;
+  std::size_t due = 0;
   Registers registers;
   registers.set_up(32);
-  Chunk chunk = chunk_at(p0, 0);
-  start(chunk, now);
-  weights.convert(chunk.count * 16);
-  while (chunk.count > 0) {
-    const Chunk next = after(chunk);
-    start(next, then);
-    constexpr std::size_t kStepLines = kBlockWords<float> / 16 / kBlockSteps<float>;
-    // The panels share the fetching of the next span of dy among them.
-    const std::size_t later = chunk.block + span < blocks ? chunk.block + span : 0, lines = (kStepLines + p1 - p0 - 1) / (p1 - p0);
-    for (std::size_t t = 0; t < tiles; ++t) {
-      const char* const from = reinterpret_cast<const char*>(dy + (t * blocks + later) * kBlockWords<float>);
-      Ahead ahead{from + (chunk.panel - p0) * lines * kBlockSteps<float> * 64 * chunk.count, static_cast<int>(lines)};
-      multiply_blocks<float, true>(chunk.count, now, dy + (t * blocks + chunk.block) * kBlockWords<float>,
-                               c + ((chunk.panel - p0) * c_tiles + t) * 32 * 32, from_c || chunk.block > 0,
-                               [&]() __attribute__((always_inline)) {
-                                 weights.convert(units);
-                                 fetch(ahead);
-                               });
-    }
-    weights.convert(next.count * 16);
-    chunk = next;
+  start(p0, now);
+  weights.convert(count * 16);
+  for (std::size_t p = p0; p < p1; ++p) {
+    start(p + 1, then);
+    for (std::size_t t = 0; t < tiles; ++t)
+      multiply_blocks<float, true>(count, now, dy + t * dy_tile, c + ((p - p0) * c_tiles + t) * 32 * 32, from_c,
+                                   [&]() __attribute__((always_inline)) {
+                                     for (due += count * 16; due >= steps; due -= steps) weights.convert(1);
+                                     ahead();
+                                   });
+    weights.convert(count * 16);
     std::uint32_t* const free = now;
     now = then;
     then = free;

@@ -199,8 +199,9 @@ static void add_splits(ThreadPool& pool, const BackwardChunk<float>& c, std::siz
     });
     maybe_parallel(pool, work, items, [&](std::size_t item, int thread) {
       const std::size_t p0 = cut_rows(panels, items, item), p1 = cut_rows(panels, items, item + 1);
-      multiply_spans(w, cols, p0, p1, blocks, kChainSpan, count, split, static_cast<std::uint32_t*>(pool.scratch(thread, 0)),
-                     chain + (p0 * tiles + first) * 32 * 32, tiles, true);
+      for (std::size_t n = 0; n < blocks; n += kChainSpan)
+        multiply_span(w, cols, p0, p1, n, smaller(blocks - n, kChainSpan), count, split + n * kBlockWords<float>, blocks * kBlockWords<float>,
+                      static_cast<std::uint32_t*>(pool.scratch(thread, 0)), chain + (p0 * tiles + first) * 32 * 32, tiles, true, [] {});
     });
   }
 }
