@@ -128,7 +128,7 @@ static void turn_tile(const float* from, float* to) {
   std::memcpy(to, c, sizeof(c));
 }
 
-constexpr std::size_t kMostSpan = 8;  // blocks of a panel that are converted together
+constexpr std::size_t kInputSpan = 2;  // blocks of n that all panels meet before the next ones
 
 // Blocks of W (N, K), in panels, as A: block n of panel k has the columns k of W as its rows, 32 numbers n each, one after the other in 4 KB
 // of memory. Rows after K are zero.
@@ -171,16 +171,16 @@ class WeightBlocks {
 
   const float* w_;
   std::size_t K_, unit_ = 0, end_ = 0, rows_ = 0;
-  const float* from_[kMostSpan + 1];
+  const float* from_[kInputSpan + 1];
   std::uint32_t* to_ = nullptr;
 };
 
-// c (panel, c_tiles, k, m) of panels [p0, p1) = (from_c: c +) W^T dy^T over the blocks [n0, n0 + count) of W, kMostSpan at most: those of dy,
-// as B, lie at dy for the first tile, `dy_tile` words further for the next. Each panel meets all tiles; meanwhile the next one is
-// converted, into `a`, which has room for 2 count blocks, and `ahead()` is called kBlockSteps times a block.
+// c (panel, c_tiles, k, m) of panels [p0, p1) = (from_c: c +) W^T dy^T over the blocks [n0, n0 + count) of W, kInputSpan at most, and those
+// of dy (tiles, count) as B. Each panel meets all tiles; meanwhile the next one is converted, into `a`, which has room for two spans, and
+// ahead() is called kBlockSteps times a block.
 template <class F>
 static void multiply_span(const float* w, std::size_t K, std::size_t p0, std::size_t p1, std::size_t n0, std::size_t count, std::size_t tiles,
-                          const std::uint32_t* dy, std::size_t dy_tile, std::uint32_t* a, float* c, std::size_t c_tiles, bool from_c, F&& ahead) {
+                          const std::uint32_t* dy, std::uint32_t* a, float* c, std::size_t c_tiles, bool from_c, F&& ahead) {
   std::uint32_t *now = a, *then = a + count * kBlockWords<float>;
   WeightBlocks weights(w, K);
   // After the last panel comes the first of the next span.
@@ -197,7 +197,7 @@ static void multiply_span(const float* w, std::size_t K, std::size_t p0, std::si
   for (std::size_t p = p0; p < p1; ++p) {
     start(p + 1, then);
     for (std::size_t t = 0; t < tiles; ++t)
-      multiply_blocks<float, true>(count, now, dy + t * dy_tile, c + ((p - p0) * c_tiles + t) * 32 * 32, from_c,
+      multiply_blocks<float, true>(count, now, dy + t * count * kBlockWords<float>, c + ((p - p0) * c_tiles + t) * 32 * 32, from_c,
                                    [&]() __attribute__((always_inline)) {
                                      for (due += count * 16; due >= steps; due -= steps) weights.convert(1);
                                      ahead();
@@ -206,6 +206,68 @@ static void multiply_span(const float* w, std::size_t K, std::size_t p0, std::si
     std::uint32_t* const free = now;
     now = then;
     then = free;
+  }
+}
+
+// How the input gradient of M rows, dy W for W of K columns, is cut into items: runs of panels of 32 columns in groups of tiles of 32 rows.
+class InputCut {
+ public:
+  // The least cost, in products of blocks: every group of tiles converts the weights, which is half hidden behind products, every run of
+  // panels packs the rows, which is not. Fewer than four tiles are done before memory brings the weights, so groups are no smaller.
+  // As many items for every thread.
+  InputCut(std::size_t M, std::size_t K, std::size_t threads) : tiles_((M + 31) / 32), panels_((K + 31) / 32), groups_(1), runs_(panels_) {
+    constexpr double convert = 0.5, pack = 4;
+    constexpr std::size_t near = (1024 << 10) / (32 * 32 * sizeof(float));  // results that stay in L2
+    double least = 1e300;
+    for (std::size_t groups = 1; groups == 1 || 4 * groups <= tiles_; ++groups) {
+      const std::size_t most = (tiles_ + groups - 1) / groups, room = near / most;
+      if (room == 0) continue;
+      std::size_t runs = (panels_ + room - 1) / room;
+      while (groups * runs % threads != 0 && runs < panels_) ++runs;
+      const double t = static_cast<double>(most), p = static_cast<double>((panels_ + runs - 1) / runs);
+      const double cost = static_cast<double>((groups * runs + threads - 1) / threads) * (t * p + convert * p + pack * t);
+      if (cost < least) groups_ = groups, runs_ = runs, least = cost;
+    }
+  }
+
+  struct Item {
+    std::size_t tile, tiles, panel, panels;  // first and how many
+  };
+  std::size_t items() const { return groups_ * runs_; }
+  Item item(std::size_t i) const {
+    const std::size_t group = i / runs_, run = i % runs_, t0 = tiles_ * group / groups_, p0 = panels_ * run / runs_;
+    return {t0, tiles_ * (group + 1) / groups_ - t0, p0, panels_ * (run + 1) / runs_ - p0};
+  }
+  // Tiles of results of an item, and words that multiply_item works in.
+  std::size_t most_results() const { return most_tiles() * ((panels_ + runs_ - 1) / runs_); }
+  std::size_t work_words() const { return (2 + most_tiles()) * kInputSpan * kBlockWords<float>; }
+
+ private:
+  std::size_t most_tiles() const { return (tiles_ + groups_ - 1) / groups_; }
+  std::size_t tiles_, panels_, groups_, runs_;
+};
+
+// c (panel, c_tiles, k, m) of an item = (from_c: c +) W^T dy^T for dy (M, N), its rows `stride` apart. `work` has work_words() words.
+static void multiply_item(const InputCut::Item& item, std::size_t M, std::size_t N, std::size_t K, const float* dy, std::size_t stride,
+                          const float* w, std::uint32_t* work, float* c, std::size_t c_tiles, bool from_c) {
+  std::uint32_t* const packed = work + 2 * kInputSpan * kBlockWords<float>;
+  const std::size_t blocks = (N + 31) / 32, m0 = 32 * item.tile, rows = M - m0 < 32 * item.tiles ? M - m0 : 32 * item.tiles;
+  for (std::size_t n = 0; n < blocks; n += kInputSpan) {
+    const std::size_t count = blocks - n < kInputSpan ? blocks - n : kInputSpan;
+    for (std::size_t i = 0; i < item.tiles * count; ++i) {
+      const std::size_t m = m0 + 32 * (i / count), first = 32 * (n + i % count);
+      pack_turned(M - m, N - first, dy + m * stride + first, stride, packed + i * kBlockWords<float>);
+    }
+    // The steps share the fetching of what will be packed next.
+    constexpr std::size_t lines = 32 * kInputSpan * sizeof(float) / 64;
+    const std::size_t steps = item.panels * count * kBlockSteps<float>, share = (32 * lines + steps - 1) / steps;
+    const char* const next = reinterpret_cast<const char*>(dy + m0 * stride + 32 * (n + count));
+    std::size_t line = n + count < blocks ? 0 : rows * lines;
+    multiply_span(w, K, item.panel, item.panel + item.panels, n, count, item.tiles, packed, work, c, c_tiles, from_c || n > 0,
+                  [&]() __attribute__((always_inline)) {
+                    for (const std::size_t end = line + share < rows * lines ? line + share : rows * lines; line < end; ++line)
+                      __builtin_prefetch(next + line / lines * stride * sizeof(float) + line % lines * 64, 0, 2);
+                  });
   }
 }
 

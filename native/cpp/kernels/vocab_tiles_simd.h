@@ -122,13 +122,8 @@ template <class T> GRPO_INLINE bool adds_blocks([[maybe_unused]] std::size_t col
 }
 template <class T> GRPO_INLINE bool splits(std::size_t cols) { return sizeof(T) == 4 && adds_blocks<T>(cols); }
 
-#if defined(__AMX_BF16__)
-constexpr std::size_t kSplitRows = 256, kChainSpan = 8;  // rows of dl that are split at a time; blocks of them that a panel meets
-static_assert(kChainSpan <= kMostSpan);
-#endif
-
 // Scratch of a chunk: dl row by row; dl in panels, as steps of chains over rows; h in strips of kTileRows columns, likewise; chains
-// of dh as [cols/32][chain_rows][32]. Where rows are added in blocks: none of dl, or kSplitRows of it split; h in blocks; of dh whole tiles.
+// of dh as [cols/32][chain_rows][32]. Where rows are added in blocks: no steps of dl; h in blocks; of dh whole tiles.
 template <class T>
 struct ChunkLayout {
   std::size_t steps, strips, panels, chain_rows, rows_bytes, dl_bytes, h_bytes, chain_bytes;
@@ -144,7 +139,7 @@ struct ChunkLayout {
         chain_bytes(panels * chain_rows * 32 * sizeof(float)) {
 #if defined(__AMX_BF16__)
     if (adds_blocks<T>(cols)) {
-      dl_bytes = splits<T>(cols) ? smaller(chain_rows, kSplitRows) / 32 * (kVocabTile / 32) * kBlockBytes<T> : 0;
+      dl_bytes = 0;
       h_bytes = panels * ((rows + kGradientBlock - 1) / kGradientBlock + 1) * kBlockBytes<T>;  // one more with pending rows
     }
 #endif
@@ -186,24 +181,16 @@ static void add_blocks(ThreadPool& pool, const BackwardChunk<T>& c, const ChunkR
 }
 
 // dh += dl W for tile t, dh as tiles [cols/32][rows/32] of 32 k by 32 rows.
-static void add_splits(ThreadPool& pool, const BackwardChunk<float>& c, std::size_t t, const float* dl, std::uint32_t* split, float* chain) {
+static void add_splits(ThreadPool& pool, const BackwardChunk<float>& c, std::size_t t, const float* dl, float* chain) {
   const Head& head = *c.head;
-  const std::size_t cols = head.cols, columns = head.columns(t), blocks = (columns + 31) / 32, tiles = (c.rows + 31) / 32;
-  const std::size_t panels = (cols + 31) / 32, items = smaller(panels, 2 * static_cast<std::size_t>(pool.size())), work = 2 * c.rows * cols * columns;
+  const std::size_t cols = head.cols, columns = head.columns(t), tiles = (c.rows + 31) / 32;
   const float* const w = static_cast<const float*>(head.w) + t * kVocabTile * cols;
-  for (std::size_t first = 0; first < tiles; first += kSplitRows / 32) {
-    const std::size_t count = smaller(tiles - first, kSplitRows / 32);
-    maybe_parallel(pool, work, count * blocks, [&](std::size_t i, int) {
-      const std::size_t m = (first + i / blocks) * 32, n = i % blocks * 32;
-      pack_turned(c.rows - m, columns - n, dl + m * kStride + n, kStride, split + i * kBlockWords<float>);
-    });
-    maybe_parallel(pool, work, items, [&](std::size_t item, int thread) {
-      const std::size_t p0 = cut_rows(panels, items, item), p1 = cut_rows(panels, items, item + 1);
-      for (std::size_t n = 0; n < blocks; n += kChainSpan)
-        multiply_span(w, cols, p0, p1, n, smaller(blocks - n, kChainSpan), count, split + n * kBlockWords<float>, blocks * kBlockWords<float>,
-                      static_cast<std::uint32_t*>(pool.scratch(thread, 0)), chain + (p0 * tiles + first) * 32 * 32, tiles, true, [] {});
-    });
-  }
+  const InputCut cut(c.rows, cols, static_cast<std::size_t>(pool.size()));
+  maybe_parallel(pool, 2 * c.rows * cols * columns, cut.items(), [&](std::size_t i, int thread) {
+    const InputCut::Item item = cut.item(i);
+    multiply_item(item, c.rows, columns, cols, dl, kStride, w, static_cast<std::uint32_t*>(pool.scratch(thread, 0)),
+                  chain + (item.panel * tiles + item.tile) * 32 * 32, tiles, true);
+  });
 }
 #endif
 
@@ -266,9 +253,9 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
 #if defined(__AMX_BF16__)
   const ChunkRows<T> chunk(c);
   if (in_blocks) {
-    // For the blocks of a panel of dl, or two spans of W.
-    const std::size_t most = chunk.blocks > 2 * kChainSpan ? chunk.blocks : 2 * kChainSpan;
-    for (int t = 0; t < pool.size(); ++t) pool.scratch(t, most * kBlockBytes<T>);
+    // For the blocks of a panel of dl, and for those of dl and W.
+    const std::size_t panel_bytes = chunk.blocks * kBlockBytes<T>, split_bytes = InputCut(rows, cols, threads).work_words() * 4;
+    for (int t = 0; t < pool.size(); ++t) pool.scratch(t, panel_bytes > split_bytes ? panel_bytes : split_bytes);
     if (c.dw) pack_strips(pool, chunk.h, 0, chunk.blocks, strips);
   }
 #endif
@@ -318,7 +305,7 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
     });
 #if defined(__AMX_BF16__)
     if constexpr (sizeof(T) == 4) {
-      if (splits<T>(cols)) add_splits(pool, c, t, dl, reinterpret_cast<std::uint32_t*>(packed), chain);
+      if (splits<T>(cols)) add_splits(pool, c, t, dl, chain);
     }
     if (c.dw && in_blocks) add_blocks<T>(pool, c, chunk, t, dl, strips);
 #endif
