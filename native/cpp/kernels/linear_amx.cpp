@@ -24,14 +24,14 @@ static void weight_gradient_amx(ThreadPool& pool, std::size_t M, std::size_t N, 
 static void input_gradient_amx(ThreadPool& pool, std::size_t M, std::size_t N, std::size_t K, const float* dy, const float* w, float* dx,
                                bool accumulate) {
   if (M == 0) return;
-  const InputCut cut(M, K, static_cast<std::size_t>(pool.size()));
+  const ItemCut cut(M, K, static_cast<std::size_t>(pool.size()));
   const std::size_t own = (cut.work_words() + cut.most_results() * 32 * 32) * 4;
   reserve(pool, own);
   for_items(pool, M * N * K, cut.items(), [&](std::size_t i, int thread) {
-    const InputCut::Item item = cut.item(i);
+    const ItemCut::Item item = cut.item(i);
     std::uint32_t* const work = static_cast<std::uint32_t*>(pool.scratch(thread, own));
     float* const sums = reinterpret_cast<float*>(work + cut.work_words());
-    multiply_item(item, M, N, K, dy, N, w, work, sums, item.tiles, false);
+    multiply_item<Product::input_gradient>(item, M, N, K, dy, N, w, work, sums, item.tiles, false);
     for (std::size_t j = 0; j < item.panels * item.tiles; ++j) {
       alignas(64) float c[32 * 32];
       turn_tile(sums + j * 32 * 32, c);

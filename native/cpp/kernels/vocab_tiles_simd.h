@@ -185,23 +185,21 @@ static void add_splits(ThreadPool& pool, const BackwardChunk<float>& c, std::siz
   const Head& head = *c.head;
   const std::size_t cols = head.cols, columns = head.columns(t), tiles = (c.rows + 31) / 32;
   const float* const w = static_cast<const float*>(head.w) + t * kVocabTile * cols;
-  const InputCut cut(c.rows, cols, static_cast<std::size_t>(pool.size()));
+  const ItemCut cut(c.rows, cols, static_cast<std::size_t>(pool.size()));
+  for (int i = 0; i < pool.size(); ++i) pool.scratch(i, cut.work_words() * 4);
   maybe_parallel(pool, 2 * c.rows * cols * columns, cut.items(), [&](std::size_t i, int thread) {
-    const InputCut::Item item = cut.item(i);
-    multiply_item(item, c.rows, columns, cols, dl, kStride, w, static_cast<std::uint32_t*>(pool.scratch(thread, 0)),
+    const ItemCut::Item item = cut.item(i);
+    multiply_item<Product::input_gradient>(item, c.rows, columns, cols, dl, kStride, w, static_cast<std::uint32_t*>(pool.scratch(thread, 0)),
                   chain + (item.panel * tiles + item.tile) * 32 * 32, tiles, true);
   });
 }
 #endif
 
-// Rows [r0, r1) of dl of tile t, row by row into `dl` and as steps of chains over rows into `packed`.
+// Rows [r0, r1) of dl of tile t, for its columns from j0 to before j1, whole panels, from their logits l (rows, kStride).
 template <class T>
-static void logit_gradients(const BackwardChunk<T>& c, std::size_t t, std::size_t r0, std::size_t r1, float* l, T* dl, char* packed,
-                            std::size_t steps) {
+static void logit_gradients(const BackwardChunk<T>& c, std::size_t t, std::size_t r0, std::size_t r1, std::size_t j0, std::size_t j1, float* l, T* dl) {
   const Head& head = *c.head;
-  const std::size_t cols = head.cols, first = t * kVocabTile, columns = head.columns(t), panels = (columns + 31) / 32;
-  const T* w = static_cast<const T*>(head.w) + first * (sizeof(T) == 2 ? (cols + 1) / 2 * 2 : cols);
-  logits(r1 - r0, cols, static_cast<const T*>(head.h) + (c.begin + r0) * cols, w, panels, l, kStride);
+  const std::size_t first = t * kVocabTile + j0, columns = smaller(head.columns(t), j1) - j0;
   for (std::size_t r = r0; r < r1; ++r) {
     const std::size_t row = c.begin + r;
     float* const x = l + (r - r0) * kStride;
@@ -216,21 +214,41 @@ static void logit_gradients(const BackwardChunk<T>& c, std::size_t t, std::size_
   if (c.dlogp) {
     for (std::uint32_t i = c.start[t]; i < c.start[t + 1]; ++i) {
       const std::uint32_t p = c.index[i];
-      const std::size_t r = static_cast<std::size_t>(c.pairs->rows[p]) - c.begin;
-      if (r >= r0 && r < r1) l[(r - r0) * kStride + c.pairs->ids[p] - first] += c.dlogp[p];
+      const std::size_t r = static_cast<std::size_t>(c.pairs->rows[p]) - c.begin, j = static_cast<std::size_t>(c.pairs->ids[p]) - first;
+      if (r >= r0 && r < r1 && j < columns) l[(r - r0) * kStride + j] += c.dlogp[p];
     }
   }
   for (std::size_t r = r0; r < r1; ++r) {
     float* const x = l + (r - r0) * kStride;
     const std::size_t row = c.begin + r;
     const v16 by = set16(head.temperatures ? head.temperatures[row] : static_cast<float>(head.temperature));
-    for (std::size_t j = columns; j < panels * 32; ++j) x[j] = 0;
-    for (std::size_t j = 0; j < panels * 32; j += 16) store_vector(dl + r * kStride + j, div16(load16(x + j), by));
+    for (std::size_t j = columns; j < j1 - j0; ++j) x[j] = 0;
+    for (std::size_t j = 0; j < j1 - j0; j += 16) store_vector(dl + r * kStride + j0 + j, div16(load16(x + j), by));
   }
-  if (c.dw && !adds_blocks<T>(cols))
-    for (std::size_t p = 0; p < panels; ++p)
-      pack_rows<32>(dl, kStride, r0, r1, 32 * p, 32, packed + (p * steps + steps_of<T>(r0)) * kPanelBytes);
 }
+
+#if defined(__AMX_BF16__)
+// dl of tile t from logits by parts, whose last bits are not those of the forward pass.
+static void split_gradients(ThreadPool& pool, const BackwardChunk<float>& c, std::size_t t, float* dl) {
+  const Head& head = *c.head;
+  const std::size_t cols = head.cols, columns = head.columns(t);
+  const ItemCut cut(c.rows, columns, static_cast<std::size_t>(pool.size()));
+  for (int i = 0; i < pool.size(); ++i) pool.scratch(i, (cut.work_words() + 32 * kStride + cut.most_results() * 32 * 32) * 4);
+  maybe_parallel(pool, c.rows * cols * columns, cut.items(), [&](std::size_t i, int thread) {
+    const ItemCut::Item item = cut.item(i);
+    std::uint32_t* const work = static_cast<std::uint32_t*>(pool.scratch(thread, 0));
+    float* const l = reinterpret_cast<float*>(work + cut.work_words());
+    float* const results = l + 32 * kStride;
+    multiply_item<Product::forward>(item, c.rows, cols, cols, static_cast<const float*>(head.h) + c.begin * cols, cols,
+                                    static_cast<const float*>(head.w) + t * kVocabTile * cols, work, results, item.tiles, false);
+    for (std::size_t tile = 0; tile < item.tiles; ++tile) {
+      const std::size_t r0 = 32 * (item.tile + tile), r1 = smaller(r0 + 32, c.rows);
+      for (std::size_t p = 0; p < item.panels; ++p) store_logits(r1 - r0, results + (p * item.tiles + tile) * 32 * 32, l + 32 * p, kStride);
+      logit_gradients(c, t, r0, r1, 32 * item.panel, 32 * (item.panel + item.panels), l, dl);
+    }
+  });
+}
+#endif
 
 template <class T>
 static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
@@ -253,9 +271,8 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
 #if defined(__AMX_BF16__)
   const ChunkRows<T> chunk(c);
   if (in_blocks) {
-    // For the blocks of a panel of dl, and for those of dl and W.
-    const std::size_t panel_bytes = chunk.blocks * kBlockBytes<T>, split_bytes = InputCut(rows, cols, threads).work_words() * 4;
-    for (int t = 0; t < pool.size(); ++t) pool.scratch(t, panel_bytes > split_bytes ? panel_bytes : split_bytes);
+    // For the blocks of a panel of dl.
+    for (int t = 0; t < pool.size(); ++t) pool.scratch(t, chunk.blocks * kBlockBytes<T>);
     if (c.dw) pack_strips(pool, chunk.h, 0, chunk.blocks, strips);
   }
 #endif
@@ -269,10 +286,15 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
   for (std::size_t t = 0; t < tiles; ++t) {
     const std::size_t columns = head.columns(t), panels = (columns + 31) / 32, work = rows * cols * columns;
     const T* w = static_cast<const T*>(head.w) + t * kVocabTile * (sizeof(T) == 2 ? (cols + 1) / 2 * 2 : cols);
-    maybe_parallel(pool, work, grad_items, [&](std::size_t item, int thread) {
+    maybe_parallel(pool, work, splits<T>(cols) ? 0 : grad_items, [&](std::size_t item, int thread) {
       const auto cut = [&](std::size_t i) { return smaller(kGradTile<T> * cut_rows(grad_tiles, grad_items, i), rows); };
       const std::size_t r0 = cut(item), r1 = cut(item + 1);
-      if (r0 < r1) logit_gradients(c, t, r0, r1, static_cast<float*>(pool.scratch(thread, 0)), dl, packed, layout.steps);
+      if (r0 == r1) return;
+      float* const l = static_cast<float*>(pool.scratch(thread, 0));
+      logits(r1 - r0, cols, h + r0 * cols, w, panels, l, kStride);
+      logit_gradients(c, t, r0, r1, 0, 32 * panels, l, dl);
+      for (std::size_t p = 0; p < panels && c.dw && !in_blocks; ++p)
+        pack_rows<32>(dl, kStride, r0, r1, 32 * p, 32, packed + (p * layout.steps + steps_of<T>(r0)) * kPanelBytes);
     });
     const std::size_t chain_items = splits<T>(cols) ? 0 : layout.panels * chain_blocks;
     const std::size_t strip_groups = (layout.strips + kGradStrips - 1) / kGradStrips, panel_groups = (panels + kGradPanels - 1) / kGradPanels;
@@ -305,7 +327,10 @@ static void backward(ThreadPool& pool, const BackwardChunk<T>& c) {
     });
 #if defined(__AMX_BF16__)
     if constexpr (sizeof(T) == 4) {
-      if (splits<T>(cols)) add_splits(pool, c, t, dl, chain);
+      if (splits<T>(cols)) {
+        split_gradients(pool, c, t, dl);
+        add_splits(pool, c, t, dl, chain);
+      }
     }
     if (c.dw && in_blocks) add_blocks<T>(pool, c, chunk, t, dl, strips);
 #endif
