@@ -69,12 +69,11 @@ struct Backward {
   T *k_rows, *v_columns;
   C* delta;
 
-  // K as rows and V as columns; slots without a key are zero, so that what memory held before cannot leak.
+  // K as rows and V as columns; slots without a key are zero as far as tiles read, so that what memory held before cannot leak.
   void transpose(std::size_t id, std::size_t head, std::size_t filled) const {
-    if (filled == 0) return;
-    const std::size_t at = w.block_offset(static_cast<std::int32_t>(id), head);
-    std::fill_n(k_rows + at, w.block, T{});
-    std::fill_n(v_columns + at, w.block, T{});
+    const std::size_t at = w.block_offset(static_cast<std::int32_t>(id), head), read = (filled + 31) / 32 * 32 * w.padded;
+    std::fill_n(k_rows + at, read, T{});
+    std::fill_n(v_columns + at, read, T{});
     for (std::size_t j = 0; j < filled; ++j)
       for (std::size_t d = 0; d < w.dim; ++d) {
         value_at(k_rows + at, w.padded, j, d) = key_at(k + at, w.padded, j, d);
@@ -85,7 +84,7 @@ struct Backward {
   void gather_row(std::size_t query, std::size_t head, std::size_t i, T* q, T* dy, C* kept) const {
     w.gather(qkv + w.plan.row_of(query) * w.width, head, q + i * w.group * w.padded);
     w.gather(dout + query * w.shape.heads * w.dim, head, dy + i * w.group * w.padded);
-    std::memcpy(kept + i * w.group * 2, stats + (query * w.shape.heads + head * w.group) * 2, w.group * 2 * sizeof(C));
+    copy_few(w.group * 2, stats + (query * w.shape.heads + head * w.group) * 2, kept + i * w.group * 2);
   }
 
   void zero_keys(std::size_t id, std::size_t head) const {

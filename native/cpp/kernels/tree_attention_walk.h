@@ -32,6 +32,13 @@ void copy_keys(const AttentionShape& shape, std::size_t copies, const std::int32
     }
 }
 
+// A copy of so few elements that a call would take longer.
+template <class T>
+inline void copy_few(std::size_t n, const T* from, T* to) {
+  for (; n >= 4; n -= 4, from += 4, to += 4) std::memcpy(to, from, 4 * sizeof(T));
+  for (; n > 0; --n) *to++ = *from++;
+}
+
 // A bump allocator over the scratch memory of one thread; arrays start on cache lines.
 struct Arena {
   char* at;
@@ -155,8 +162,8 @@ struct Walk {
     if (padded == dim) std::memcpy(to, heads, group * dim * sizeof(T));
     else
       for (std::size_t h = 0; h < group; ++h, to += padded) {
-        std::memcpy(to, heads + h * dim, dim * sizeof(T));
-        std::memset(to + dim, 0, (padded - dim) * sizeof(T));
+        copy_few(dim, heads + h * dim, to);
+        std::fill(to + dim, to + padded, T{});
       }
   }
 
