@@ -108,8 +108,8 @@ Cut<A> cut_top_k(const Row<A>& row, const Restriction& r, A floor, Workspace<A>&
 }
 
 // Buckets of equal width of the distance max - logit; the last also takes what lies beyond. Every bucket has as many sums as
-// turns, so that one addition need not wait for the other.
-constexpr std::size_t kBuckets = 2048, kTurns = 8;
+// turns, so that one addition need not wait for the other; all of them stay in L1.
+constexpr std::size_t kBuckets = 2048, kTurns = 2;
 
 // The mass of every bucket finds the bucket where the nucleus ends; only that one is sorted.
 template <class T>
@@ -137,13 +137,7 @@ Cut<compute_t<T>> cut_top_p(const TileOps<T>& ops, const Row<compute_t<T>>& row,
     if (!fill(t)) continue;
     const std::size_t n = row.columns(t);
     ops.weights(row.logits + t * kVocabTile, n, max, kMasked<A>, light, weights);
-    std::uint32_t heavy[kVocabTile];
-    std::size_t count = 0;
-    for (std::size_t j = 0; j < n; ++j) {
-      heavy[count] = static_cast<std::uint32_t>(j);
-      count += weights[j] > 0;
-    }
-    for (std::size_t i = 0; i < count; ++i) mass[buckets[heavy[i]] * kTurns + i % kTurns] += weights[heavy[i]];
+    for (std::size_t j = 0; j < n; ++j) mass[buckets[j] * kTurns + j % kTurns] += weights[j];
   }
   double below = 0;
   std::uint32_t end = 0;
