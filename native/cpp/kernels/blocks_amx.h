@@ -58,11 +58,14 @@ GRPO_INLINE Line load_line(const float* p, std::size_t n) {
   return {n >= 16 ? load16(p) : n > 0 ? load_first(p, n) : zero16(), n >= 32 ? load16(p + 16) : n > 16 ? load_first(p + 16, n - 16) : zero16()};
 }
 
+// Where row r of a block of A starts.
+constexpr std::size_t row_at(std::size_t r) { return r % 16 * 32 + r / 16 * 16; }
+
 // A block of A from 32 lines of 32 numbers, `stride` apart: of the first `rows` lines the first `columns`, zeros elsewhere.
 static void pack_lines(std::size_t rows, std::size_t columns, const float* from, std::size_t stride, std::uint32_t* to) {
   for (std::size_t r = 0; r < 32; ++r) {
     const Line line = load_line(from + r * stride, r < rows ? columns : 0);
-    split_row(line.x, line.y, to + r % 16 * 32 + r / 16 * 16);
+    split_row(line.x, line.y, to + row_at(r));
   }
 }
 
@@ -128,7 +131,8 @@ static void turn_tile(const float* from, float* to) {
   std::memcpy(to, c, sizeof(c));
 }
 
-// The products of a weight W (N, K), in panels, that multiply_item computes: y = x W^T, sums over k, and dx = dy W, sums over n.
+// The products of a weight W (N, K), in panels, that multiply_item computes: y = x W^T, sums over k, and dx = dy W, sums over n. The forward
+// product serves backward passes, which need not have the bits of the pass they go back through.
 enum class Product { forward, input_gradient };
 
 constexpr std::size_t kSpan = 2;  // blocks of the reduction that all panels meet before the next ones
@@ -173,8 +177,8 @@ class WeightBlocks {
         split_pairs(x0, x1, block + r * 16);
         split_pairs(y0, y1, block + r * 16 + 16);
       } else {
-        split_row(x0, y0, block + r % 16 * 32 + r / 16 * 16);
-        split_row(x1, y1, block + (r + 1) % 16 * 32 + r / 16 * 16);
+        split_row(x0, y0, block + row_at(r));
+        split_row(x1, y1, block + row_at(r + 1));
       }
     }
   }

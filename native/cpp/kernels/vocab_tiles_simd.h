@@ -190,7 +190,7 @@ static void add_splits(ThreadPool& pool, const BackwardChunk<float>& c, std::siz
   maybe_parallel(pool, 2 * c.rows * cols * columns, cut.items(), [&](std::size_t i, int thread) {
     const ItemCut::Item item = cut.item(i);
     multiply_item<Product::input_gradient>(item, c.rows, columns, cols, dl, kStride, w, static_cast<std::uint32_t*>(pool.scratch(thread, 0)),
-                  chain + (item.panel * tiles + item.tile) * 32 * 32, tiles, true);
+                                           chain + (item.panel * tiles + item.tile) * 32 * 32, tiles, true);
   });
 }
 #endif
@@ -228,7 +228,7 @@ static void logit_gradients(const BackwardChunk<T>& c, std::size_t t, std::size_
 }
 
 #if defined(__AMX_BF16__)
-// dl of tile t from logits by parts, whose last bits are not those of the forward pass.
+// dl of tile t from logits by parts, whose last bits are not those of the forward pass; as these, they depend on the row alone.
 static void split_gradients(ThreadPool& pool, const BackwardChunk<float>& c, std::size_t t, float* dl) {
   const Head& head = *c.head;
   const std::size_t cols = head.cols, columns = head.columns(t);
