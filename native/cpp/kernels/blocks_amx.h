@@ -85,6 +85,20 @@ static void pack_turned(std::size_t rows, std::size_t columns, const float* from
 // Products of tiles of A in a block.
 template <class T> constexpr std::size_t kBlockSteps = sizeof(T) == 4 ? 6 : 1;
 
+// What comes from L2 next, asked into L1 line by line.
+struct Near {
+  const char* at;
+
+  template <int LINES>
+  __attribute__((always_inline)) void fetch() {
+#pragma GCC unroll 32
+    for (int line = 0; line < LINES; ++line) __builtin_prefetch(at + 64 * line, 0, 3);
+    at += 64 * LINES;
+  }
+};
+// Lines in a step that make a block.
+template <class T> constexpr int kStepLines = kBlockWords<T> / 16 / kBlockSteps<T>;
+
 // c (rows, 32) continues over `blocks` blocks, rows 16 and on if BOTH; meanwhile() is called kBlockSteps times in each.
 template <class T, bool BOTH, class F>
 GRPO_INLINE void multiply_blocks(std::size_t blocks, const std::uint32_t* a, const std::uint32_t* b, float* c, bool from_c, F&& meanwhile) {
@@ -215,8 +229,12 @@ static void multiply_span(const float* w, std::size_t K, std::size_t p0, std::si
     start(p + 1, then);
     for (std::size_t t = 0; t < tiles; ++t) {
       const std::uint32_t* const packed = rows + t * count * kBlockWords<float>;
+      float* const results = c + ((p - p0) * c_tiles + t) * 32 * 32;
+      Near next_block{reinterpret_cast<const char*>(packed + kBlockWords<float>)}, next_results{reinterpret_cast<const char*>(results + 32 * 32)};
       multiply_blocks<float, true>(count, P == Product::forward ? packed : now, P == Product::forward ? now : packed,
-                                   c + ((p - p0) * c_tiles + t) * 32 * 32, from_c, [&]() __attribute__((always_inline)) {
+                                   results, from_c, [&]() __attribute__((always_inline)) {
+                                     next_block.fetch<kStepLines<float>>();
+                                     next_results.fetch<64 / kSpan / kBlockSteps<float> + 1>();
                                      for (due += count * 16; due >= steps; due -= steps) weights.convert(1);
                                      ahead();
                                    });

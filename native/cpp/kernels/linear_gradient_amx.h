@@ -70,17 +70,11 @@ template <class T, bool BOTH>
 static void add_tile(std::size_t blocks, const char* x, const char* dy, float* dw, bool from_dw, const float* next, RowsAhead<T>& rows) {
   const std::size_t steps = blocks * kBlockSteps<T>;
   Ahead ahead{reinterpret_cast<const char*>(next), static_cast<int>((64 + steps - 1) / steps)};
-  // The next block of both comes from L2.
-  const char *x_ahead = x + kBlockBytes<T>, *dy_ahead = dy + kBlockBytes<T>;
+  Near next_x{x + kBlockBytes<T>}, next_dy{dy + kBlockBytes<T>};
   multiply_blocks<T, BOTH>(blocks, reinterpret_cast<const std::uint32_t*>(x), reinterpret_cast<const std::uint32_t*>(dy), dw, from_dw,
                            [&]() __attribute__((always_inline)) {
-                             constexpr std::size_t share = kBlockBytes<T> / kBlockSteps<T>;
-                             for (std::size_t byte = 0; byte < share; byte += 64) {
-                               __builtin_prefetch(x_ahead + byte, 0, 3);
-                               __builtin_prefetch(dy_ahead + byte, 0, 3);
-                             }
-                             x_ahead += share;
-                             dy_ahead += share;
+                             next_x.template fetch<kStepLines<T>>();
+                             next_dy.template fetch<kStepLines<T>>();
                              fetch(ahead);
                              rows.fetch();
                            });
