@@ -33,6 +33,9 @@ std::size_t argmax(const Row<A>& row) {
   return 0;
 }
 
+// Multiply-adds that take as long as a draw from its tile.
+constexpr std::size_t kDraw = 1 << 14;
+
 // Ids that a restriction keeps: logit above the threshold, or equal to it up to id `last_tie`; weight exp(logit - max) at least
 // `floor`.
 template <class A>
@@ -238,7 +241,7 @@ void sample_rows(ThreadPool& pool, const TileOps<T>& ops, const Head& head, cons
     A* logits = static_cast<A*>(scratch);
     auto* partials = reinterpret_cast<TileStats<A>*>(logits + (end - begin) * tiles * kVocabTile);
     walk_tiles<T>(pool, ops, head, begin, end, logits, partials, [](std::size_t, std::size_t, std::size_t, const A*, std::size_t) {});
-    maybe_parallel(pool, (end - begin) * tiles * kVocabTile * (restricted ? 16 : 1), end - begin, [&](std::size_t i, int thread) {
+    maybe_parallel(pool, (end - begin) * tiles * kVocabTile * (restricted ? 16 : 1) + (end - begin) * kDraw, end - begin, [&](std::size_t i, int thread) {
       const std::size_t r = begin + i;
       const TileStats<A>* tile = partials + i * tiles;
       const Row<A> row{logits + i * tiles * kVocabTile, tile, tiles, head.limit, fold_tiles(tile, tiles)};

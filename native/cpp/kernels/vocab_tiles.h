@@ -82,7 +82,7 @@ TileOps<bf16> tile_ops_amx_bf16();
 TileOps<float> tile_ops_neon_f32();
 TileOps<bf16> tile_ops_neon_bf16();
 
-// Rows that one call of TileOps::logits handles in the forward walk; they and their logits stay in the cache.
+// Most rows that one call of TileOps::logits handles in the forward walk; they and their logits stay in the cache.
 constexpr std::size_t kRowBlock = 96;
 
 // Below this many multiply-adds a call stays on one thread.
@@ -132,14 +132,16 @@ template <class T, class Visit>
 void walk_tiles(ThreadPool& pool, const TileOps<T>& ops, const Head& head, std::size_t begin, std::size_t end, compute_t<T>* kept,
                 TileStats<compute_t<T>>* partials, Visit&& visit) {
   using A = compute_t<T>;
-  const std::size_t rows = end - begin, tiles = head.tiles(), blocks = (rows + kRowBlock - 1) / kRowBlock;
+  const std::size_t rows = end - begin, tiles = head.tiles(), threads = static_cast<std::size_t>(pool.size());
+  // Smaller blocks where the tiles are too few for the threads.
+  const std::size_t cuts = (threads + tiles - 1) / tiles, share = rows == 0 ? 1 : (rows + cuts - 1) / cuts;
+  const std::size_t block_rows = share < kRowBlock ? share : kRowBlock, blocks = (rows + block_rows - 1) / block_rows;
   const std::size_t stride = panel_elements<T>(head.cols), work = rows * head.cols * head.limit;
-  const std::size_t scratch_rows = rows < kRowBlock ? rows : kRowBlock;
   if (!kept)
-    for (int t = 0; t < pool.size(); ++t) pool.scratch(t, scratch_rows * kVocabTile * sizeof(A));
+    for (int t = 0; t < pool.size(); ++t) pool.scratch(t, block_rows * kVocabTile * sizeof(A));
   maybe_parallel(pool, work, tiles * blocks, [&](std::size_t item, int thread) {
-    const std::size_t t = item / blocks, r0 = begin + item % blocks * kRowBlock;
-    const std::size_t r1 = r0 + kRowBlock < end ? r0 + kRowBlock : end;
+    const std::size_t t = item / blocks, r0 = begin + item % blocks * block_rows;
+    const std::size_t r1 = r0 + block_rows < end ? r0 + block_rows : end;
     const std::size_t columns = head.columns(t);
     const std::size_t ld = kept ? tiles * kVocabTile : kVocabTile;
     A* out = kept ? kept + (r0 - begin) * ld + t * kVocabTile : static_cast<A*>(pool.scratch(thread, 0));
