@@ -145,7 +145,7 @@ const shapes: Shape[] = [
   { heads: 2, kvHeads: 1, headDim: 2 },
   // Several heads fill a vector, and some of the last one.
   { heads: 2, kvHeads: 1, headDim: 8 },
-  { heads: 3, kvHeads: 2, headDim: 16 },
+  { heads: 4, kvHeads: 2, headDim: 16 },
   { heads: 3, kvHeads: 3, headDim: 12 },
   { heads: 4, kvHeads: 2, headDim: 32 },
   { heads: 5, kvHeads: 1, headDim: 64 },
