@@ -7,7 +7,10 @@ import { shapes } from "./shapes.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
-/** The works of the race: shape, prompt, group, completion, type. As many steps as it takes until most are warm: the first two ask for memory. */
+/**
+ * The works of the race: shape, prompt, group, completion, type. As many steps as it takes until most are warm: the first two
+ * ask for memory.
+ */
 const works = [
   { shape: "0.28m", prompt: 64, group: 16, completion: 32, dtype: "fp32", steps: 40, peerSteps: 40 },
   { shape: "19m", prompt: 256, group: 8, completion: 64, dtype: "fp32", steps: 12, peerSteps: 5 },

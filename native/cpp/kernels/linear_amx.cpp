@@ -1,5 +1,6 @@
 #include "kernels/linear_gradient_amx.h"
 #include "kernels/linear_simd.h"
+#include "kernels/weight_product_amx.h"
 
 namespace grpo {
 namespace amx {

@@ -59,7 +59,8 @@ struct LogprobKernels {
   //   dw      panels of (vocab, cols), type A: a chain over rows in order, from 0 or, where `continue_dw`, from its stored
   //           value; may be null. Rows are added in blocks where LinearKernels::gradient_block says so, with `pending` as there:
   //           x is h, dy is dl (all of vocab, zero from the limit on)
-  // The logits are computed again, on AMX in blocks where the gradients of float32 are (kernels/blocks_amx.h).
+  // The logits are computed again, on AMX in blocks where the gradients of float32 are (kernels/weight_product_amx.h).
+  // There dl, dh and dw have bits of their own.
   // Pairs with id >= limit contribute nothing. scratch: backward_scratch bytes.
   void (*backward[3])(ThreadPool&, const Head&, const Pairs&, const void* stats, const void* entropy, const void* dlogp,
                       const void* dentropy, void* dh, bool accumulate, void* dw, bool continue_dw, PendingRows* pending,

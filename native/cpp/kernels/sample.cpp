@@ -13,6 +13,8 @@ namespace {
 
 // Rows whose logits are held at once.
 constexpr std::size_t kSampleRows = 64;
+// Multiply-adds that take as long as a draw from its tile.
+constexpr std::size_t kDraw = 1 << 14;
 
 template <class A>
 struct Row {
@@ -32,9 +34,6 @@ std::size_t argmax(const Row<A>& row) {
         if (row.logits[v] == row.stats.max) return v;
   return 0;
 }
-
-// Multiply-adds that take as long as a draw from its tile.
-constexpr std::size_t kDraw = 1 << 14;
 
 // Ids that a restriction keeps: logit above the threshold, or equal to it up to id `last_tie`; weight exp(logit - max) at least
 // `floor`.
@@ -241,7 +240,8 @@ void sample_rows(ThreadPool& pool, const TileOps<T>& ops, const Head& head, cons
     A* logits = static_cast<A*>(scratch);
     auto* partials = reinterpret_cast<TileStats<A>*>(logits + (end - begin) * tiles * kVocabTile);
     walk_tiles<T>(pool, ops, head, begin, end, logits, partials, [](std::size_t, std::size_t, std::size_t, const A*, std::size_t) {});
-    maybe_parallel(pool, (end - begin) * tiles * kVocabTile * (restricted ? 16 : 1) + (end - begin) * kDraw, end - begin, [&](std::size_t i, int thread) {
+    const std::size_t work_of_row = tiles * kVocabTile * (restricted ? 16 : 1) + kDraw;
+    maybe_parallel(pool, (end - begin) * work_of_row, end - begin, [&](std::size_t i, int thread) {
       const std::size_t r = begin + i;
       const TileStats<A>* tile = partials + i * tiles;
       const Row<A> row{logits + i * tiles * kVocabTile, tile, tiles, head.limit, fold_tiles(tile, tiles)};

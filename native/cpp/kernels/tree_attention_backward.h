@@ -69,7 +69,8 @@ struct Backward {
   T *k_rows, *v_columns;
   C* delta;
 
-  // K as rows and V as columns; slots without a key are zero as far as tiles read, so that what memory held before cannot leak.
+  // K as rows and V as columns; slots without a key are zero as far as tiles read, 32 at a time, so that what memory held
+  // before cannot leak.
   void transpose(std::size_t id, std::size_t head, std::size_t filled) const {
     const std::size_t at = w.block_offset(static_cast<std::int32_t>(id), head), read = (filled + 31) / 32 * 32 * w.padded;
     std::fill_n(k_rows + at, read, T{});

@@ -49,7 +49,7 @@ struct BackwardChunk {
 // Bounds the scratch whatever the number of rows. Even, for the pairs of bf16.
 constexpr std::size_t kBackwardRows = 512;
 
-// Inner loops on one tile. Every form of them gives the same bits.
+// Inner loops on one tile. Every form of them gives the same bits, but those of AMX where linear_logprob.h says so.
 template <class T>
 struct TileOps {
   using A = compute_t<T>;

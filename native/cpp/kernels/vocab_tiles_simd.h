@@ -6,6 +6,7 @@
 #include "kernels/vocab_tiles.h"
 #if defined(__AMX_BF16__)
 #include "kernels/linear_gradient_amx.h"
+#include "kernels/weight_product_amx.h"
 #endif
 
 namespace grpo {
@@ -189,7 +190,8 @@ static void add_splits(ThreadPool& pool, const BackwardChunk<float>& c, std::siz
   for (int i = 0; i < pool.size(); ++i) pool.scratch(i, cut.work_words() * 4);
   maybe_parallel(pool, 2 * c.rows * cols * columns, cut.items(), [&](std::size_t i, int thread) {
     const ItemCut::Item item = cut.item(i);
-    multiply_item<Product::input_gradient>(item, c.rows, columns, cols, dl, kStride, w, static_cast<std::uint32_t*>(pool.scratch(thread, 0)),
+    std::uint32_t* const work = static_cast<std::uint32_t*>(pool.scratch(thread, 0));
+    multiply_item<Product::input_gradient>(item, c.rows, columns, cols, dl, kStride, w, work,
                                            chain + (item.panel * tiles + item.tile) * 32 * 32, tiles, true);
   });
 }
@@ -197,7 +199,8 @@ static void add_splits(ThreadPool& pool, const BackwardChunk<float>& c, std::siz
 
 // Rows [r0, r1) of dl of tile t, for its columns from j0 to before j1, whole panels, from their logits l (rows, kStride).
 template <class T>
-static void logit_gradients(const BackwardChunk<T>& c, std::size_t t, std::size_t r0, std::size_t r1, std::size_t j0, std::size_t j1, float* l, T* dl) {
+static void logit_gradients(const BackwardChunk<T>& c, std::size_t t, std::size_t r0, std::size_t r1, std::size_t j0, std::size_t j1,
+                            float* l, T* dl) {
   const Head& head = *c.head;
   const std::size_t first = t * kVocabTile + j0, columns = smaller(head.columns(t), j1) - j0;
   for (std::size_t r = r0; r < r1; ++r) {
